@@ -1,0 +1,46 @@
+# A thin front: every target forwards to CMake, CTest or the program that was built.
+BUILD  := build
+CMAKE  := cmake
+JOBS   := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: all liballocator.a test bench valgrind valgrind-bench clean help
+
+all: configure
+	@$(CMAKE) --build $(BUILD) --parallel $(JOBS)
+
+.PHONY: configure
+configure:
+	@.ci/ensure-packages build
+	@$(CMAKE) --preset release >$(BUILD).log 2>&1 || { cat $(BUILD).log >&2; rm -f $(BUILD).log; exit 3; }
+	@rm -f $(BUILD).log
+
+liballocator.a: configure
+	@$(CMAKE) --build $(BUILD) --parallel $(JOBS) --target allocator
+
+test:
+	@.ci/ensure-packages build test
+	@$(MAKE) --no-print-directory all
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel $(JOBS)
+
+bench:
+	@.ci/ensure-packages build bench
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/heaplab bench -o results/latest
+
+valgrind: all
+	@ctest --test-dir $(BUILD) --output-on-failure -L valgrind
+
+valgrind-bench: all
+	@$(CMAKE) --build $(BUILD) --target valgrind-bench
+
+clean:
+	@rm -rf build build-dev build-asan build-tsan
+
+help:
+	@echo "make                 build/heaplab, build/liballocator.a, build/liballocator.so"
+	@echo "make liballocator.a  the allocator's static library alone"
+	@echo "make test            every test (installs missing Debian packages first)"
+	@echo "make bench           the shipped traces and workloads on every allocator -> results/latest/"
+	@echo "make valgrind        memcheck on the allocator's tests"
+	@echo "make valgrind-bench  memcheck on replays of a short workload"
+	@echo "make clean           remove the build folders"
