@@ -1,0 +1,50 @@
+/* Finds the subcommand and runs it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/command.h"
+
+/* To add a subcommand: write replay/cmd_NAME.c with `int cmd_NAME(int argc, char **argv)`, declare it in command.h,
+ * add the file to CMakeLists.txt and a line here. Parse with argp, and exit with enum command_status. */
+static const struct command commands[] = {
+    {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void print_help(FILE *stream)
+{
+    fputs("Usage: heaplab COMMAND [ARGUMENT...]\n\n", stream);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stream, "  %-9s %-48s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+    fputs("\n'heaplab COMMAND --help' tells more.\n", stream);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return COMMAND_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+        print_help(stdout);
+        return COMMAND_DONE;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("heaplab " HEAPLAB_VERSION);
+        return COMMAND_DONE;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], commands[i].name))
+            continue;
+        char *program;
+        if (asprintf(&program, "heaplab %s", commands[i].name) < 0)
+            return COMMAND_ENVIRONMENT;
+        argv[1] = program;
+        int status = commands[i].run(argc - 1, argv + 1);
+        free(program);
+        return status;
+    }
+    message("no command '%s'; 'heaplab help' lists them", argv[1]);
+    return COMMAND_USAGE;
+}
