@@ -1,12 +1,12 @@
 /* The trace: one program's allocation calls in one legal order, as a stream of events.
  *
- * Everything that is replayed, drawn or converted passes through `struct trace_event`: a trace file, an
- * import and a synthetic workload are all a `struct trace_source`. The byte layout of files is described in
- * traces/README.md.
+ * Everything that is replayed, drawn or converted passes through `struct trace_event`: a trace
+ * file, an import and a synthetic workload are all a `struct trace_source`. The byte layout of
+ * files is described in traces/README.md.
  *
- * Objects carry dense ids that are recycled, so a table indexed by id is about as large as the peak number of
- * live objects. Which id an allocating event gets is not a free choice: it follows the rule of
- * traces/object_ids.h, which writer and reader both apply, so files do not store those ids.
+ * Objects carry dense ids that are recycled, so a table indexed by id is about as large as the peak
+ * number of live objects. Which id an allocating event gets is not a free choice: it follows the
+ * rule of traces/object_ids.h, which writer and reader both apply, so files do not store those ids.
  *
  * Thread safety: a handle belongs to one thread at a time; different handles are independent.
  */
@@ -33,8 +33,8 @@ enum trace_kind {
 };
 
 enum trace_flag {
-    /* The call returned NULL: no object came to be. A failed realloc leaves its object as it was, except that
-     * a total size of 0 means the call released it (glibc's realloc(p, 0)). */
+    /* The call returned NULL: no object came to be. A failed realloc leaves its object as it was,
+     * except that a total size of 0 means the call released it (glibc's realloc(p, 0)). */
     TRACE_FAILED = 1,
     /* The pointer argument was NULL: free(NULL), realloc(NULL, n). */
     TRACE_NULL_ARGUMENT = 2,
@@ -47,32 +47,35 @@ enum trace_flag {
 #define TRACE_ALIGNMENT_MAX (UINT32_C(1) << 30)
 
 struct trace_event {
-    uint64_t time_ns;   /* since the start of the recording; never decreases along the stream */
-    uint64_t size;      /* requested bytes; bytes per element for calloc and reallocarray */
-    uint64_t count;     /* elements for calloc and reallocarray, else 1 */
-    uint32_t object;    /* the object allocated, resized or freed, else TRACE_NO_OBJECT */
-    uint32_t thread;    /* 0 to thread_count - 1; 0 is the initial thread */
-    uint32_t alignment; /* bytes, for the four aligned kinds, else 0 */
+    uint64_t time_ns; /* since the start of the recording; never decreases along the stream */
+    uint64_t size;    /* requested bytes; bytes per element for calloc and reallocarray */
+    uint64_t count;   /* elements for calloc and reallocarray; ignored, and read as 1, elsewhere */
+    uint32_t object;  /* the object allocated, resized or freed, else read as TRACE_NO_OBJECT */
+    uint32_t thread;  /* 0 to thread_count - 1; 0 is the initial thread */
+    uint32_t alignment; /* bytes, a power of two unless the call failed, for posix_memalign,
+                           aligned_alloc and memalign; ignored, and read as 0, elsewhere */
     uint8_t kind;       /* enum trace_kind */
     uint8_t flags;      /* enum trace_flag */
 };
 
-/* What the last block of a complete trace states, so that tables can be sized before the first event. */
+/* What the last block of a complete trace states, so that tables can be sized before the first
+ * event. */
 struct trace_summary {
     uint64_t event_count;                  /* all events, thread starts and ends included */
     uint64_t call_count[TRACE_KIND_COUNT]; /* by kind; failed calls included */
     uint64_t failed_count;
     uint64_t null_argument_count;
-    uint64_t duration_ns;           /* time of the last event */
-    uint64_t allocated_bytes;       /* sum of all requests that succeeded */
-    uint64_t peak_live_bytes;       /* requested bytes */
-    uint64_t peak_live_event;       /* index of the event after which the peak is first reached */
+    uint64_t duration_ns;     /* time of the last event */
+    uint64_t allocated_bytes; /* sum of all requests that succeeded */
+    uint64_t peak_live_bytes; /* requested bytes */
+    uint64_t peak_live_event; /* index of the event after which the peak is first reached */
     uint64_t peak_live_objects;
     uint64_t final_live_bytes;
     uint64_t final_live_objects;
-    uint64_t foreign_release_count; /* frees and reallocs by another thread than the allocating one */
-    uint64_t dropped_count;         /* recorded calls left out: their object was not seen allocated */
-    uint32_t object_count;          /* ids in use are 0 to object_count - 1 */
+    uint64_t foreign_release_count; /* frees and reallocs by another thread than the one that
+                                       allocated the object or, later, resized it */
+    uint64_t dropped_count; /* recorded calls left out: their object was not seen allocated */
+    uint32_t object_count;  /* ids in use are 0 to object_count - 1 */
     uint32_t thread_count;
 };
 
@@ -84,13 +87,38 @@ struct trace_error {
     char message[TRACE_MESSAGE_BYTES];
 };
 
-/* Total bytes that an allocating event asks for: size * count, or UINT64_MAX where that overflows. */
+/* Total bytes that an allocating event asks for: size * count, or UINT64_MAX where that overflows.
+ */
 uint64_t trace_event_bytes(const struct trace_event *event);
 
-/* Whether the event makes a new object / ends the life of `event->object` / resizes `event->object` in place of it. */
+/* Whether the event makes a new object / ends the life of `event->object` / gives it another size,
+ * the id staying the same / mentions a live object at all (a failed realloc does, and changes
+ * nothing). */
 int trace_event_allocates(const struct trace_event *event);
 int trace_event_releases(const struct trace_event *event);
 int trace_event_resizes(const struct trace_event *event);
+int trace_event_names_object(const struct trace_event *event);
+
+/* Which fields and forms a kind of call has. */
+static inline int trace_kind_has_size(unsigned kind)
+{
+    return kind >= TRACE_MALLOC && kind <= TRACE_PVALLOC && kind != TRACE_FREE;
+}
+
+static inline int trace_kind_has_count(unsigned kind)
+{
+    return kind == TRACE_CALLOC || kind == TRACE_REALLOCARRAY;
+}
+
+static inline int trace_kind_has_alignment(unsigned kind)
+{
+    return kind >= TRACE_POSIX_MEMALIGN && kind <= TRACE_MEMALIGN;
+}
+
+static inline int trace_kind_resizes(unsigned kind)
+{
+    return kind == TRACE_REALLOC || kind == TRACE_REALLOCARRAY;
+}
 
 /* The C name of the call ("posix_memalign"), or NULL for a kind out of range. */
 const char *trace_kind_name(unsigned kind);
@@ -100,8 +128,10 @@ const char *trace_kind_name(unsigned kind);
 struct trace_source;
 
 struct trace_source_ops {
-    /* Reads up to `capacity` events. *count is 0 only at the end. Returns 0 or -errno with source->error set. */
-    int (*read)(struct trace_source *source, struct trace_event *events, size_t capacity, size_t *count);
+    /* Reads up to `capacity` events. *count is 0 only at the end. Returns 0 or -errno with
+     * source->error set. */
+    int (*read)(struct trace_source *source, struct trace_event *events, size_t capacity,
+                size_t *count);
     /* Starts again at the first event. Returns 0 or -errno with source->error set. */
     int (*rewind)(struct trace_source *source);
     /* Releases everything, the source itself included. */
@@ -111,24 +141,34 @@ struct trace_source_ops {
 /* The common head of every source; implementations embed it as their first member. */
 struct trace_source {
     const struct trace_source_ops *ops;
-    const char *name;                    /* "redis", "checkerboard:objects=1000"; owned by the source */
-    const char *description;             /* "key: value" lines such as the recorded command; may be empty */
+    const char *name;        /* "redis", "checkerboard:objects=1000"; owned by the source */
+    const char *description; /* "key: value" lines such as the recorded command; may be empty */
     const struct trace_summary *summary; /* NULL until known: see trace_source_summarise */
     struct trace_error error;            /* of the last call that failed */
+    struct trace_summary computed;       /* where trace_source_summarise keeps what it finds */
 };
 
-/* Makes source->summary known, by a pass over all events where it is not yet, checking on the way that the stream
- * is legal: dense ids by the rule, no release of an object that is not live, no time that runs backwards. Leaves the
- * source rewound. Returns 0 or -errno with source->error set (EPROTO for an illegal event). */
+/* Makes source->summary known, by a pass over all events where it is not yet, checking on the way
+ * that the stream is legal: dense ids by the rule, no release of an object that is not live, no
+ * time that runs backwards. Leaves the source rewound. Returns 0 or -errno with source->error set
+ * (EPROTO for an illegal event). */
 int trace_source_summarise(struct trace_source *source);
 
-/* Opens a trace file as a source. On success *source is the caller's to close with trace_source_close. The whole
- * header and, where the file is complete, the summary are read. Returns 0 or -errno: the one of open(2), ENODATA
- * (empty), EPROTO (not a trace, damaged, truncated), ENOTSUP (another format version); *error says what and where. */
+/* Opens a trace file as a source. On success *source is the caller's to close with
+ * trace_source_close; its summary is known. Reading then checks everything: checksums, that the
+ * stream is legal and that the summary is true. Returns 0 or -errno: the one of open(2), ENODATA
+ * (empty), EPROTO (not a trace, damaged, truncated), ENOTSUP (another format version), EINVAL (not
+ * a regular file); *error says what and where. */
 int trace_open(struct trace_source **source, const char *path, struct trace_error *error);
 
-static inline int trace_source_read(struct trace_source *source, struct trace_event *events, size_t capacity,
-                                    size_t *count)
+/* The same for a file that was cut off or damaged: the source ends, without an error, before the
+ * first block that is not sound, and its `error` then says where and why (an empty message: at the
+ * regular end). The summary is not known. What comes after a damaged block is lost, because object
+ * ids depend on everything before. */
+int trace_open_salvage(struct trace_source **source, const char *path, struct trace_error *error);
+
+static inline int trace_source_read(struct trace_source *source, struct trace_event *events,
+                                    size_t capacity, size_t *count)
 {
     return source->ops->read(source, events, capacity, count);
 }
@@ -150,19 +190,19 @@ static inline void trace_source_close(struct trace_source *source)
 struct trace_writer;
 
 struct trace_writer_options {
-    const char *description;   /* "key: value" lines, copied; NULL for none */
-    int compression_level;     /* zstd's 1 to 19; 0 for the default */
-    uint64_t time_unit_ns;     /* times are stored in multiples of this; 0 for the default */
+    const char *description; /* "key: value" lines, copied; NULL for none */
+    int compression_level;   /* zstd's 1 to 19; 0 for the default */
+    uint64_t time_unit_ns;   /* times are stored in multiples of this; 0 for the default */
 };
 
-/* Starts `path` beside its final name; trace_writer_commit renames it. NULL options are the defaults. Returns 0 or
- * -errno with *error set. */
-int trace_writer_open(struct trace_writer **writer, const char *path, const struct trace_writer_options *options,
-                      struct trace_error *error);
+/* Starts `path` beside its final name; trace_writer_commit renames it. NULL options are the
+ * defaults. Returns 0 or -errno with *error set. */
+int trace_writer_open(struct trace_writer **writer, const char *path,
+                      const struct trace_writer_options *options, struct trace_error *error);
 
-/* Appends one event. For an allocating event `event->object` is set to the id the object gets; every other event
- * names a live object. Returns 0, -EPROTO for an illegal event, or -errno of the failed write; trace_writer_error
- * says more. A writer that failed accepts nothing further. */
+/* Appends one event. For an allocating event `event->object` is set to the id the object gets;
+ * every other event names a live object. Returns 0, -EPROTO for an illegal event, or -errno of the
+ * failed write; trace_writer_error says more. A writer that failed accepts nothing further. */
 int trace_writer_append(struct trace_writer *writer, struct trace_event *event);
 
 /* Adds to the summary's dropped_count. */
@@ -171,8 +211,8 @@ void trace_writer_drop(struct trace_writer *writer, uint64_t count);
 const struct trace_error *trace_writer_error(const struct trace_writer *writer);
 const struct trace_summary *trace_writer_summary(const struct trace_writer *writer);
 
-/* Writes the rest and the summary, renames the file to its final name and frees the writer. Returns 0 or -errno with
- * *error set; on failure nothing is left behind. */
+/* Writes the rest and the summary, renames the file to its final name and frees the writer. Returns
+ * 0 or -errno with *error set; on failure nothing is left behind. */
 int trace_writer_commit(struct trace_writer *writer, struct trace_error *error);
 
 /* Removes what was written and frees the writer. NULL is allowed. */
