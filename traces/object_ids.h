@@ -4,11 +4,12 @@
  *   2. else the id that has been longest in the shared queue;
  *   3. else the next id never used.
  *
- * A released id goes on the releasing thread's stack; where that already holds OBJECT_IDS_PRIVATE ids, it goes to the end
- * of the shared queue. A thread's stack is emptied into the queue, oldest first, when the thread ends.
+ * A released id goes on the releasing thread's stack; where that already holds OBJECT_IDS_PRIVATE
+ * ids, it goes to the end of the shared queue. A thread's stack is emptied into the queue, oldest
+ * first, when the thread ends.
  *
- * Rule 1 makes most reuse follow program order, so replaying threads need not wait for a slot to fall empty; rule 2
- * keeps ids dense where one thread only allocates and another only frees.
+ * Rule 1 makes most reuse follow program order, so replaying threads need not wait for a slot to
+ * fall empty; rule 2 keeps ids dense where one thread only allocates and another only frees.
  */
 #ifndef TRACES_OBJECT_IDS_H
 #define TRACES_OBJECT_IDS_H
