@@ -1,7 +1,11 @@
-/* Synthetic workloads: each generates a legal stream of trace events, deterministic by its parameters and seed.
+/* Synthetic workloads: each generates a legal stream of trace events, deterministic by its
+ * parameters and seed.
  *
- * A workload is opened by "NAME" or "NAME:key=value,key=value" and is then a trace_source like any other: replayed,
- * written to a file or looked at. Memory stays bounded by the live objects, however many events are generated.
+ * A workload is opened by "NAME" or "NAME:key=value,key=value" and is then a trace_source like any
+ * other: replayed, written to a file or looked at. Memory stays bounded by the live objects,
+ * however many events are generated. A workload may end with objects still live: the replay frees
+ * them itself, after the timed part, to see what goes back to the system. Events carry time 0,
+ * since nothing was recorded.
  */
 #ifndef WORKLOADS_WORKLOAD_H
 #define WORKLOADS_WORKLOAD_H
@@ -15,6 +19,9 @@ struct workload_parameter {
     const char *name; /* NULL ends the list */
     uint64_t default_value, minimum, maximum;
     const char *summary; /* with its unit */
+    /* Words instead of numbers, ending with NULL; the value is the word's index. NULL for numbers.
+     */
+    const char *const *choices;
 };
 
 struct workload {
@@ -24,7 +31,8 @@ struct workload {
     const char *origin;  /* paper, program or manual page it comes from */
     const struct workload_parameter *parameters;
     size_t state_bytes;
-    /* `values` stand in the order of `parameters`. `state` is zeroed. Returns 0 or -errno with *error set. */
+    /* `values` stand in the order of `parameters`. `state` is zeroed. Returns 0 or -errno with
+     * *error set; `stop` is called in either case. */
     int (*start)(void *state, const uint64_t *values, struct trace_error *error);
     /* Writes the next event, `object` included. Returns 1, 0 at the end, or -errno. */
     int (*next)(void *state, struct trace_event *event);
@@ -34,9 +42,17 @@ struct workload {
 /* All workloads, in the order they are listed; ends with NULL. */
 extern const struct workload *const workload_registry[];
 
-/* Sizes are written as numbers, with k, M or G (powers of 1024) where that is shorter. On success *source is the
- * caller's to close with trace_source_close. Returns 0, -ENOENT (no workload of that name) or -EINVAL (unknown key,
- * malformed or impossible value), with *error saying what would be right. */
-int workload_open(struct trace_source **source, const char *specification, struct trace_error *error);
+/* The specifications that a standard campaign runs, in the order of its tables; ends with NULL. */
+extern const char *const workload_bench_set[];
+
+/* Returns the workload that `specification` ("NAME" or "NAME:...") names, or NULL. */
+const struct workload *workload_find(const char *specification);
+
+/* Sizes are written as numbers, with k, M or G (powers of 1024) where that is shorter. On success
+ * *source is the caller's to close with trace_source_close. Returns 0, -ENOENT (no workload of that
+ * name), -EINVAL (unknown key, malformed or impossible value) or -ENOMEM, with *error saying what
+ * would be right. */
+int workload_open(struct trace_source **source, const char *specification,
+                  struct trace_error *error);
 
 #endif

@@ -1,0 +1,45 @@
+#include "workloads/registry.h"
+
+#include <string.h>
+
+/* To add a workload: write workloads/NAME.c with a `struct workload` whose `next` yields one event
+ * (emit.h fills it in), declare it in registry.h, add the file to CMakeLists.txt, a line here and
+ * its paragraph to README.md. The tests take it from this table. Draw from a parameter `seed` where
+ * anything is random, and choose defaults of 300,000 to a million events. */
+const struct workload *const workload_registry[] = {
+    &workload_checkerboard, &workload_sawtooth, &workload_size_shift,   &workload_random,
+    &workload_fixed,        &workload_calloc,   &workload_realloc_grow, NULL,
+};
+
+/* Fragmentation first. The fixed sizes hold at most 16 MiB, and rounds fall with the size such that
+ * no entry takes more than about 0.2 s, most of which is page faults at the large end. */
+const char *const workload_bench_set[] = {
+    "checkerboard",
+    "sawtooth",
+    "size-shift",
+    "random",
+    "fixed:size=16",
+    "fixed:size=64",
+    "fixed:size=256",
+    "fixed:size=1k",
+    "fixed:size=4k,rounds=16",
+    "fixed:size=16k,objects=1k,rounds=16",
+    "fixed:size=64k,objects=256,rounds=32",
+    "fixed:size=256k,objects=64,rounds=32",
+    "fixed:size=1M,objects=16,rounds=32",
+    "fixed:size=64,order=fifo",
+    "fixed:size=64,order=random",
+    "calloc",
+    "realloc-grow",
+    "realloc-grow:growth=100,step=32,limit=2k",
+    NULL,
+};
+
+const struct workload *workload_find(const char *specification)
+{
+    size_t length = strcspn(specification, ":");
+    for (const struct workload *const *entry = workload_registry; *entry; entry++)
+        if (strlen((*entry)->name) == length && !memcmp((*entry)->name, specification, length))
+            return *entry;
+    return NULL;
+}

@@ -1,0 +1,15 @@
+/* The generators, for the table in registry.c alone. */
+#ifndef WORKLOADS_REGISTRY_H
+#define WORKLOADS_REGISTRY_H
+
+#include "workloads/workload.h"
+
+extern const struct workload workload_checkerboard;
+extern const struct workload workload_sawtooth;
+extern const struct workload workload_size_shift;
+extern const struct workload workload_random;
+extern const struct workload workload_fixed;
+extern const struct workload workload_calloc;
+extern const struct workload workload_realloc_grow;
+
+#endif
