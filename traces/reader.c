@@ -185,6 +185,16 @@ static int explain_missing_summary(const struct trace_reader *reader, struct tra
     }
 }
 
+/* Readers size tables by the summary before the first event, so its numbers are held against the
+ * file's length. */
+static bool is_plausible(const struct trace_reader *reader)
+{
+    const struct trace_summary *summary = &reader->summary;
+    uint64_t events_max = reader->file_bytes / BLOCK_HEADER_BYTES * BLOCK_EVENTS_MAX;
+    return summary->event_count <= events_max && summary->object_count <= summary->event_count &&
+           summary->thread_count <= summary->event_count + 1;
+}
+
 static int read_summary(struct trace_reader *reader, struct trace_error *error)
 {
     struct block_header header;
@@ -196,6 +206,10 @@ static int read_summary(struct trace_reader *reader, struct trace_error *error)
     if (status)
         return status;
     format_decode_summary(reader->payload, &reader->summary);
+    if (!is_plausible(reader))
+        return trace_fail(
+            error, EPROTO, offset,
+            "the summary cannot be true; 'heaplab import FILE NEW' writes a true one");
     reader->source.summary = &reader->summary;
     return 0;
 }
