@@ -16,9 +16,10 @@ size_t trace_column_bytes_max(enum trace_column column)
     case COLUMN_KIND: /* each event may be of another thread */
         return 2 * BLOCK_EVENTS_MAX;
     case COLUMN_ALIGNMENT:
-    case COLUMN_OBJECT:
-    case COLUMN_THREAD: /* 32 bits, and a sign */
+    case COLUMN_THREAD: /* 32 bits */
         return 5 * BLOCK_EVENTS_MAX;
+    case COLUMN_OBJECT: /* 17 bits, then 33 */
+        return 8 * BLOCK_EVENTS_MAX;
     default:
         return VARINT_BYTES_MAX * BLOCK_EVENTS_MAX;
     }
@@ -32,6 +33,9 @@ int trace_columns_init(struct trace_columns *columns)
         if (!columns->begin[i])
             return -ENOMEM;
     }
+    columns->recent = calloc(RECENT_BIRTHS, sizeof *columns->recent);
+    if (!columns->recent)
+        return -ENOMEM;
     trace_columns_begin_writing(columns);
     return 0;
 }
@@ -40,7 +44,21 @@ void trace_columns_clean_up(struct trace_columns *columns)
 {
     for (unsigned i = 0; i < TRACE_COLUMNS; i++)
         free(columns->begin[i]);
+    free(columns->recent);
     *columns = (struct trace_columns){0};
+}
+
+void trace_columns_reset(struct trace_columns *columns)
+{
+    memset(columns->recent, 0, RECENT_BIRTHS * sizeof *columns->recent);
+    columns->named_birth = 0;
+    columns->birth_count = 0;
+    columns->time = 0;
+}
+
+void trace_columns_note_birth(struct trace_columns *columns, uint32_t object)
+{
+    columns->recent[columns->birth_count++ % RECENT_BIRTHS] = object;
 }
 
 void trace_columns_begin_writing(struct trace_columns *columns)
@@ -56,8 +74,25 @@ static void append(struct trace_columns *columns, enum trace_column column, uint
     columns->end[column] = put_varint(columns->end[column], value);
 }
 
+/* The object's age in births or the step from the birth named before, whichever is smaller; the
+ * lowest bit tells which. An age of RECENT_BIRTHS says that the birth is forgotten, and the step
+ * from the id so named before follows. */
+static void append_object(struct trace_columns *columns, uint32_t object, uint32_t birth)
+{
+    uint32_t age = columns->birth_count - 1 - birth;
+    if (age >= RECENT_BIRTHS || columns->recent[birth % RECENT_BIRTHS] != object) {
+        append(columns, COLUMN_OBJECT, 2 * RECENT_BIRTHS);
+        append(columns, COLUMN_OBJECT, zigzag((int64_t)object - columns->object));
+        columns->object = object;
+        return;
+    }
+    uint64_t step = zigzag((int32_t)(birth - columns->named_birth));
+    append(columns, COLUMN_OBJECT, step < age ? 2 * step + 1 : 2 * (uint64_t)age);
+    columns->named_birth = birth;
+}
+
 void trace_columns_write(struct trace_columns *columns, const struct trace_event *event,
-                         uint64_t time)
+                         uint64_t time, uint32_t birth)
 {
     if (event->thread != columns->thread) {
         *columns->end[COLUMN_KIND]++ = THREAD_SWITCH;
@@ -73,10 +108,8 @@ void trace_columns_write(struct trace_columns *columns, const struct trace_event
         append(columns, COLUMN_ELEMENTS, event->count);
     if (trace_kind_has_alignment(event->kind))
         append(columns, COLUMN_ALIGNMENT, event->alignment);
-    if (trace_event_names_object(event)) {
-        append(columns, COLUMN_OBJECT, zigzag((int64_t)event->object - columns->object));
-        columns->object = event->object;
-    }
+    if (trace_event_names_object(event))
+        append_object(columns, event->object, birth);
 }
 
 void trace_columns_begin_reading(struct trace_columns *columns)
@@ -93,15 +126,31 @@ static bool take(struct trace_columns *columns, enum trace_column column, uint64
     return get_varint(&columns->at[column], columns->end[column], value) && *value <= maximum;
 }
 
-static bool take_object(struct trace_columns *columns, struct trace_event *event)
+static bool take_forgotten_object(struct trace_columns *columns, uint32_t *object)
 {
-    uint64_t delta;
-    if (!take(columns, COLUMN_OBJECT, zigzag(-(INT64_C(1) << 32)), &delta))
+    uint64_t step;
+    if (!take(columns, COLUMN_OBJECT, zigzag(INT64_C(1) << 32), &step))
         return false;
-    int64_t object = (int64_t)columns->object + unzigzag(delta);
-    if (object < 0 || object >= TRACE_NO_OBJECT)
+    int64_t id = (int64_t)columns->object + unzigzag(step);
+    if (id < 0 || id >= TRACE_NO_OBJECT)
         return false;
-    event->object = columns->object = (uint32_t)object;
+    *object = columns->object = (uint32_t)id;
+    return true;
+}
+
+static bool take_object(struct trace_columns *columns, uint32_t *object)
+{
+    uint64_t code;
+    if (!take(columns, COLUMN_OBJECT, 2 * RECENT_BIRTHS, &code))
+        return false;
+    if (code == 2 * RECENT_BIRTHS)
+        return take_forgotten_object(columns, object);
+    uint32_t birth = code & 1 ? columns->named_birth + (uint32_t)unzigzag(code >> 1)
+                              : columns->birth_count - 1 - (uint32_t)(code >> 1);
+    if (columns->birth_count - 1 - birth >= RECENT_BIRTHS)
+        return false;
+    columns->named_birth = birth;
+    *object = columns->recent[birth % RECENT_BIRTHS];
     return true;
 }
 
@@ -149,7 +198,7 @@ const char *trace_columns_read(struct trace_columns *columns, struct trace_event
             return "there is no alignment for one of its events";
         event->alignment = (uint32_t)value;
     }
-    if (trace_event_names_object(event) && !take_object(columns, event))
+    if (trace_event_names_object(event) && !take_object(columns, &event->object))
         return "there is no object for one of its events";
     return NULL;
 }

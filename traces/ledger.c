@@ -30,6 +30,7 @@ void trace_ledger_reset(struct trace_ledger *ledger)
     for (uint32_t i = 0; i < ledger->object_capacity; i++)
         ledger->objects[i].thread = TRACE_NO_OBJECT;
     memset(ledger->ended, 0, ledger->thread_capacity);
+    ledger->birth_count = 0;
     ledger->summary = (struct trace_summary){.thread_count = 1};
 }
 
@@ -139,7 +140,8 @@ static int apply_allocation(struct trace_ledger *ledger, struct trace_event *eve
         return ILLEGAL("object %" PRIu32 " is new, but the next id is %" PRIu32, event->object, id);
     event->object = id;
     uint64_t bytes = trace_event_bytes(event);
-    ledger->objects[id] = (struct ledger_object){.bytes = bytes, .thread = event->thread};
+    ledger->objects[id] = (struct ledger_object){
+        .bytes = bytes, .thread = event->thread, .birth = ledger->birth_count++};
     summary->object_count = object_ids_count(ledger->ids);
     summary->final_live_bytes += bytes;
     summary->final_live_objects++;

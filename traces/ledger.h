@@ -17,6 +17,7 @@
 struct ledger_object {
     uint64_t bytes;
     uint32_t thread; /* that allocated it, or resized it since; TRACE_NO_OBJECT: not live */
+    uint32_t birth;  /* how many objects came before it, modulo 2^32; stays after its end */
 };
 
 struct trace_ledger {
@@ -25,6 +26,7 @@ struct trace_ledger {
     uint32_t object_capacity;
     uint8_t *ended; /* by thread: whether it is over */
     uint32_t thread_capacity;
+    uint32_t birth_count; /* objects allocated, modulo 2^32 */
     /* True after every event; duration_ns is the time of the latest. */
     struct trace_summary summary;
 };

@@ -323,6 +323,8 @@ static int read_event(struct trace_reader *reader, struct trace_event *event)
         error->byte_offset = reader->block;
         return status;
     }
+    if (trace_event_allocates(event))
+        trace_columns_note_birth(&reader->columns, event->object);
     if (--reader->block_events_left == 0 && !trace_columns_at_end(&reader->columns))
         return trace_fail(error, EPROTO, reader->block,
                           "the block that begins here holds more than its events");
@@ -361,7 +363,7 @@ static int reader_rewind(struct trace_source *source)
 {
     struct trace_reader *reader = reader_of(source);
     trace_ledger_reset(&reader->ledger);
-    reader->columns.time = 0;
+    trace_columns_reset(&reader->columns);
     reader->next_block = reader->first_block;
     reader->block_events_left = 0;
     reader->at_end = false;

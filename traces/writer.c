@@ -152,7 +152,12 @@ int trace_writer_append(struct trace_writer *writer, struct trace_event *event)
     writer->status = trace_ledger_apply(&writer->ledger, event, LEDGER_ASSIGN_IDS, &writer->error);
     if (writer->status)
         return writer->status;
-    trace_columns_write(&writer->columns, event, in_units(writer, event->time_ns));
+    uint32_t birth = 0;
+    if (trace_event_names_object(event))
+        birth = writer->ledger.objects[event->object].birth;
+    trace_columns_write(&writer->columns, event, in_units(writer, event->time_ns), birth);
+    if (trace_event_allocates(event))
+        trace_columns_note_birth(&writer->columns, event->object);
     if (++writer->block_events == BLOCK_EVENTS_MAX)
         writer->status = flush_events(writer);
     return writer->status;

@@ -73,7 +73,9 @@ static void choose_kind(struct random_stream *stream, struct trace_event *event)
         event->kind = TRACE_THREAD_END;
         return;
     }
-    if (one_in(stream, 2) || stream->live_count == RANDOM_STREAM_OBJECTS)
+    /* Waves, so that tables grow and empty. */
+    bool ebbs = stream->time_ns >> 22 & 1;
+    if (one_in(stream, ebbs ? 2 : 12) || stream->live_count == RANDOM_STREAM_OBJECTS)
         event->kind = TRACE_FREE;
     else
         event->kind = (uint8_t)(TRACE_MALLOC + random_stream_number(stream, TRACE_PVALLOC));
