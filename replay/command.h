@@ -20,6 +20,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /* Print "heaplab: ..." and a line break to standard error. */

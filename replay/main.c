@@ -5,9 +5,12 @@
 
 #include "replay/command.h"
 
-/* To add a subcommand: write replay/cmd_NAME.c with `int cmd_NAME(int argc, char **argv)`, declare it in command.h,
- * add the file to CMakeLists.txt and a line here. Parse with argp, and exit with enum command_status. */
+/* To add a subcommand: write replay/cmd_NAME.c with `int cmd_NAME(int argc, char **argv)`, declare
+ * it in command.h, add the file to CMakeLists.txt and a line here. Parse with argp, and exit with
+ * enum command_status. */
 static const struct command commands[] = {
+    {"generate", "WORKLOAD[:KEY=VALUE,...] -o FILE", "write the events of a workload to a trace",
+     cmd_generate},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -16,7 +19,8 @@ static void print_help(FILE *stream)
 {
     fputs("Usage: heaplab COMMAND [ARGUMENT...]\n\n", stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(stream, "  %-9s %-48s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+        fprintf(stream, "  %-9s %-48s %s\n", commands[i].name, commands[i].arguments,
+                commands[i].summary);
     fputs("\n'heaplab COMMAND --help' tells more.\n", stream);
 }
 
