@@ -51,6 +51,11 @@ static inline uint8_t *put_varint(uint8_t *to, uint64_t value)
 static inline bool get_varint(const uint8_t **from, const uint8_t *end, uint64_t *value)
 {
     const uint8_t *at = *from;
+    if (at < end && *at < 0x80) { /* most are one byte */
+        *value = *at;
+        *from = at + 1;
+        return true;
+    }
     uint64_t result = 0;
     for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
         uint8_t byte = *at++;

@@ -120,8 +120,8 @@ void trace_columns_begin_reading(struct trace_columns *columns)
     columns->object = 0;
 }
 
-static bool take(struct trace_columns *columns, enum trace_column column, uint64_t maximum,
-                 uint64_t *value)
+static inline bool take(struct trace_columns *columns, enum trace_column column, uint64_t maximum,
+                        uint64_t *value)
 {
     return get_varint(&columns->at[column], columns->end[column], value) && *value <= maximum;
 }

@@ -87,19 +87,11 @@ struct trace_error {
     char message[TRACE_MESSAGE_BYTES];
 };
 
-/* Total bytes that an allocating event asks for: size * count, or UINT64_MAX where that overflows.
- */
-uint64_t trace_event_bytes(const struct trace_event *event);
+/* The C name of the call ("posix_memalign"), or NULL for a kind out of range. */
+const char *trace_kind_name(unsigned kind);
 
-/* Whether the event makes a new object / ends the life of `event->object` / gives it another size,
- * the id staying the same / mentions a live object at all (a failed realloc does, and changes
- * nothing). */
-int trace_event_allocates(const struct trace_event *event);
-int trace_event_releases(const struct trace_event *event);
-int trace_event_resizes(const struct trace_event *event);
-int trace_event_names_object(const struct trace_event *event);
-
-/* Which fields and forms a kind of call has. */
+/* Which fields and forms a kind of call has. These and the next are inline because the reader asks
+ * them of every event. */
 static inline int trace_kind_has_size(unsigned kind)
 {
     return kind >= TRACE_MALLOC && kind <= TRACE_PVALLOC && kind != TRACE_FREE;
@@ -120,8 +112,47 @@ static inline int trace_kind_resizes(unsigned kind)
     return kind == TRACE_REALLOC || kind == TRACE_REALLOCARRAY;
 }
 
-/* The C name of the call ("posix_memalign"), or NULL for a kind out of range. */
-const char *trace_kind_name(unsigned kind);
+/* Total bytes that the call asks for: size * count, or UINT64_MAX where that overflows. */
+static inline uint64_t trace_event_bytes(const struct trace_event *event)
+{
+    if (!trace_kind_has_size(event->kind))
+        return 0;
+    if (!trace_kind_has_count(event->kind))
+        return event->size;
+    uint64_t bytes;
+    return __builtin_mul_overflow(event->size, event->count, &bytes) ? UINT64_MAX : bytes;
+}
+
+/* Whether the event makes a new object, whose id is then in `object`. */
+static inline int trace_event_allocates(const struct trace_event *event)
+{
+    if (!trace_kind_has_size(event->kind) || event->flags & TRACE_FAILED)
+        return 0;
+    return !trace_kind_resizes(event->kind) || event->flags & TRACE_NULL_ARGUMENT;
+}
+
+/* Whether it mentions a live object; a realloc that failed does, though it changes nothing. */
+static inline int trace_event_names_object(const struct trace_event *event)
+{
+    return (event->kind == TRACE_FREE || trace_kind_resizes(event->kind)) &&
+           !(event->flags & TRACE_NULL_ARGUMENT);
+}
+
+/* Whether it ends the life of `object`: a free, or glibc's realloc(p, 0). */
+static inline int trace_event_releases(const struct trace_event *event)
+{
+    if (!trace_event_names_object(event))
+        return 0;
+    return event->kind == TRACE_FREE ||
+           (event->flags & TRACE_FAILED && trace_event_bytes(event) == 0);
+}
+
+/* Whether it gives `object` another size; the id stays. */
+static inline int trace_event_resizes(const struct trace_event *event)
+{
+    return trace_event_names_object(event) && event->kind != TRACE_FREE &&
+           !(event->flags & TRACE_FAILED);
+}
 
 /* ---- sources: anything that yields events ---- */
 
