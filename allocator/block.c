@@ -1,0 +1,487 @@
+#include "allocator/block.h"
+
+#include <string.h>
+
+#include "allocator/fault.h"
+#include "allocator/zone.h"
+
+enum { TAG_USED = 1, TAG_PREVIOUS_USED = 2, TAG_FLAGS = 15 };
+enum { TAG_BYTES = sizeof(size_t) };
+
+/* How many blocks of a list with several sizes are looked at before a list of larger ones is
+ * taken: a bound on time that costs at most a sixteenth of the size in fit. */
+enum { FIT_TRIES = 8 };
+/* Free units inside a block go back to the zone once it spans this many: below that, taking and
+ * giving the same unit over and over would cost more than it helps the slabs. */
+enum { RELEASE_UNITS = 2 };
+
+struct block {
+    size_t tag;
+    struct block *next, *previous; /* in a list; for the tree see node_of */
+};
+
+static size_t size_of(const struct block *block)
+{
+    return block->tag & ~(size_t)TAG_FLAGS;
+}
+
+static bool is_used(const struct block *block)
+{
+    return block->tag & TAG_USED;
+}
+
+static struct block *at(const void *base, size_t bytes)
+{
+    return (struct block *)((char *)(uintptr_t)base + bytes);
+}
+
+static struct block *block_of(const void *payload)
+{
+    return (struct block *)((char *)(uintptr_t)payload - TAG_BYTES);
+}
+
+static void *payload_of(const struct block *block)
+{
+    return (char *)(uintptr_t)block + TAG_BYTES;
+}
+
+static struct block *after(const struct block *block)
+{
+    return at(block, size_of(block));
+}
+
+static size_t *footer_before(const struct block *block)
+{
+    return (size_t *)(uintptr_t)block - 1;
+}
+
+static struct tree_node *node_of(struct block *block)
+{
+    return (struct tree_node *)payload_of(block);
+}
+
+/* --- the ten classes ------------------------------------------------------------------------ */
+
+static unsigned class_of(size_t size)
+{
+    /* One more than the position of the highest bit of size - 1 is the logarithm, rounded up. */
+    unsigned log2_up = (unsigned)(64 - __builtin_clzl(size - 1));
+    unsigned size_class = log2_up - 5;
+
+    return size_class < BLOCK_LISTED_CLASSES ? size_class : BLOCK_LISTED_CLASSES;
+}
+
+static unsigned list_of(size_t size, unsigned size_class)
+{
+    /* Class c spans 2^(c+4) bytes: a sixteenth of it, but no less than 16 bytes. */
+    unsigned width_shift = size_class > 4 ? size_class : 4;
+
+    return (unsigned)((size - 1 - ((size_t)1 << (size_class + 4))) >> width_shift);
+}
+
+static void insert_free(struct block_heap *heap, struct block *block)
+{
+    size_t size = size_of(block);
+    unsigned size_class = class_of(size);
+
+    if (size_class == BLOCK_LISTED_CLASSES) {
+        node_of(block)->key = size;
+        tree_insert(&heap->tree, node_of(block));
+        return;
+    }
+
+    unsigned list = list_of(size, size_class);
+    struct block *head = heap->lists[size_class][list];
+    block->next = head;
+    block->previous = NULL;
+    if (head)
+        head->previous = block;
+    heap->lists[size_class][list] = block;
+    heap->list_bits[size_class] |= (uint16_t)(1u << list);
+    heap->class_bits |= 1u << size_class;
+}
+
+static void remove_from_list(struct block_heap *heap, struct block *block, unsigned size_class)
+{
+    unsigned list = list_of(size_of(block), size_class);
+    struct block **link =
+        block->previous ? &block->previous->next : &heap->lists[size_class][list];
+
+    if (*link != block || (block->next && block->next->previous != block))
+        fault_die("heap corrupted: broken list of free blocks", payload_of(block));
+    *link = block->next;
+    if (block->next)
+        block->next->previous = block->previous;
+    if (!heap->lists[size_class][list]) {
+        heap->list_bits[size_class] &= (uint16_t)~(1u << list);
+        if (!heap->list_bits[size_class])
+            heap->class_bits &= ~(1u << size_class);
+    }
+}
+
+static void remove_free(struct block_heap *heap, struct block *block)
+{
+    unsigned size_class = class_of(size_of(block));
+
+    if (size_class < BLOCK_LISTED_CLASSES)
+        remove_from_list(heap, block, size_class);
+    else if (!tree_remove(&heap->tree, node_of(block)))
+        fault_die("heap corrupted: broken tree of free blocks", payload_of(block));
+}
+
+static struct block *find_in_list(struct block *candidate, size_t size)
+{
+    for (int tries = 0; candidate && tries < FIT_TRIES; tries++) {
+        if (size_of(candidate) >= size)
+            return candidate;
+        candidate = candidate->next;
+    }
+    return NULL;
+}
+
+/* Finds a free block of at least `size`: the right list, then any list above it, then the tree. */
+static struct block *find_free(struct block_heap *heap, size_t size)
+{
+    unsigned size_class = class_of(size);
+
+    if (size_class < BLOCK_LISTED_CLASSES) {
+        unsigned list = list_of(size, size_class);
+        struct block *found = find_in_list(heap->lists[size_class][list], size);
+        if (found)
+            return found;
+        unsigned lists = heap->list_bits[size_class] & ~((2u << list) - 1);
+        if (!lists) {
+            unsigned classes = heap->class_bits & ~((2u << size_class) - 1);
+            if (classes) {
+                size_class = (unsigned)__builtin_ctz(classes);
+                lists = heap->list_bits[size_class];
+            }
+        }
+        if (lists)
+            return heap->lists[size_class][__builtin_ctz(lists)];
+    }
+    struct tree_node *node = tree_at_least(heap->tree, size);
+    return node ? block_of(node) : NULL;
+}
+
+/* --- blocks --------------------------------------------------------------------------------- */
+
+/* Makes [block, block + size) a free block in a list; the block before must be in use. */
+static void become_free(struct block_heap *heap, struct block *block, size_t size)
+{
+    block->tag = size | TAG_PREVIOUS_USED;
+    *footer_before(after(block)) = size;
+    after(block)->tag &= ~(size_t)TAG_PREVIOUS_USED;
+    insert_free(heap, block);
+}
+
+/* Cuts a used block down to `size` and frees the rest, if the rest can be a block. */
+static void split(struct block_heap *heap, struct block *block, size_t size)
+{
+    size_t rest = size_of(block) - size;
+
+    if (rest < MEM_MIN_BLOCK_SIZE)
+        return;
+    block->tag -= rest;
+    struct block *tail = after(block);
+    struct block *next = at(tail, rest);
+    if (!is_used(next)) {
+        remove_free(heap, next);
+        rest += size_of(next);
+        heap->coalesces++;
+    }
+    become_free(heap, tail, rest);
+    heap->splits++;
+}
+
+static void check_free(const struct block *block, size_t footer)
+{
+    if (is_used(block) || size_of(block) != footer)
+        fault_die("heap corrupted: the end of a free block was overwritten", payload_of(block));
+}
+
+/* Merges a block that is no longer used with its free neighbours, all out of their lists. */
+static struct block *coalesce(struct block_heap *heap, struct block *block)
+{
+    size_t size = size_of(block);
+    struct block *next = after(block);
+
+    if (!is_used(next)) {
+        remove_free(heap, next);
+        size += size_of(next);
+        heap->coalesces++;
+    }
+    if (!(block->tag & TAG_PREVIOUS_USED)) {
+        size_t footer = *footer_before(block);
+        block = at(block, -footer);
+        check_free(block, footer);
+        remove_free(heap, block);
+        size += footer;
+        heap->coalesces++;
+    }
+    block->tag = size | TAG_PREVIOUS_USED;
+    return block;
+}
+
+/* --- segments ------------------------------------------------------------------------------- */
+
+static void put_end(char *end)
+{
+    at(end, -(size_t)TAG_BYTES)->tag = TAG_USED | TAG_PREVIOUS_USED;
+}
+
+static bool is_segment(const char *unit)
+{
+    return zone_kind(unit) == UNIT_BLOCK;
+}
+
+/* Makes fresh units [start, end) one free block, merged with what is free beside them, and
+ * returns it, in no list. */
+static struct block *adopt_units(struct block_heap *heap, char *start, char *end)
+{
+    /* The end word of the segment before becomes the tag of the new block; in a segment of its
+     * own the first word is padding. */
+    bool follows = is_segment(start - UNIT_BYTES);
+    bool precedes = is_segment(end);
+    struct block *block = at(start, follows ? -(size_t)TAG_BYTES : TAG_BYTES);
+    size_t flags = follows ? block->tag & TAG_PREVIOUS_USED : TAG_PREVIOUS_USED;
+    char *limit = precedes ? end + TAG_BYTES : end - TAG_BYTES;
+
+    if (!precedes)
+        put_end(end);
+    block->tag = (size_t)(limit - (char *)block) | flags | TAG_USED;
+    return coalesce(heap, block);
+}
+
+static struct block *grow(struct block_heap *heap, size_t size)
+{
+    size_t units = (size + 2 * TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
+    char *start = zone_take(units, UNIT_BLOCK, NULL);
+
+    return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
+}
+
+/* Gives whole units inside a free block, which is in no list, back to the zone; what is left of
+ * the block at either end becomes free blocks of their own. */
+static void release_units(struct block_heap *heap, struct block *block)
+{
+    char *start = (char *)block;
+    char *end = (char *)after(block);
+    char *low = zone_address(zone_unit(start - TAG_BYTES + UNIT_BYTES - 1));
+    char *high = zone_address(zone_unit(end + TAG_BYTES));
+    bool is_first = low + TAG_BYTES == start && !is_segment(low - UNIT_BYTES);
+    bool is_last = high - TAG_BYTES == end && !is_segment(high);
+
+    /* A remainder below needs room for a block and the segment's end word, or for the end word
+     * alone; one above likewise, with the padding word. */
+    if (!is_first && low - TAG_BYTES != start && low - TAG_BYTES - start < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
+        low += UNIT_BYTES;
+    if (!is_last && high + TAG_BYTES != end && end - high - TAG_BYTES < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
+        high -= UNIT_BYTES;
+    if (low >= high || (size_t)(high - low) < RELEASE_UNITS * UNIT_BYTES) {
+        become_free(heap, block, (size_t)(end - start));
+        return;
+    }
+    if (!is_first) {
+        put_end(low);
+        if (low - TAG_BYTES > start)
+            become_free(heap, block, (size_t)(low - TAG_BYTES - start));
+    }
+    if (!is_last) {
+        struct block *rest = at(high, TAG_BYTES);
+        if ((char *)rest < end)
+            become_free(heap, rest, (size_t)(end - (char *)rest));
+        else
+            rest->tag |= TAG_PREVIOUS_USED;
+    }
+    zone_give(low, (size_t)(high - low) >> UNIT_SHIFT);
+}
+
+/* --- the layer's functions ------------------------------------------------------------------ */
+
+static size_t block_size_for(size_t bytes)
+{
+    size_t size = (bytes + TAG_BYTES + MEM_ALIGNMENT - 1) & ~(MEM_ALIGNMENT - 1);
+
+    return size < MEM_MIN_BLOCK_SIZE ? MEM_MIN_BLOCK_SIZE : size;
+}
+
+/* Takes a free block of at least `size` out of its list, from the zone where there is none. */
+static struct block *obtain(struct block_heap *heap, size_t size)
+{
+    struct block *block = find_free(heap, size);
+
+    if (block)
+        remove_free(heap, block);
+    else if (!(block = grow(heap, size)))
+        return NULL;
+    block->tag |= TAG_USED;
+    after(block)->tag |= TAG_PREVIOUS_USED;
+    return block;
+}
+
+/* Cuts a used block so that its payload starts at a multiple of `align`. */
+static struct block *align_payload(struct block_heap *heap, struct block *block, size_t align)
+{
+    size_t gap = (size_t)(-(uintptr_t)payload_of(block) & (align - 1));
+
+    if (gap == 0)
+        return block;
+    while (gap < MEM_MIN_BLOCK_SIZE)
+        gap += align;
+    struct block *aligned = at(block, gap);
+    aligned->tag = (size_of(block) - gap) | TAG_USED;
+    become_free(heap, block, gap);
+    heap->splits++;
+    return aligned;
+}
+
+void *block_alloc(struct block_heap *heap, size_t bytes, size_t align)
+{
+    size_t size = block_size_for(bytes);
+    size_t room = align > MEM_ALIGNMENT ? size + align + MEM_MIN_BLOCK_SIZE : size;
+    struct block *block = obtain(heap, room);
+
+    if (!block)
+        return NULL;
+    if (align > MEM_ALIGNMENT)
+        block = align_payload(heap, block, align);
+    split(heap, block, size);
+    return payload_of(block);
+}
+
+/* Returns the live block of `payload`, or aborts: a wrong pointer or a tag that somebody wrote
+ * over must not be followed any further. */
+static struct block *live_block(const void *payload)
+{
+    struct block *block = block_of(payload);
+
+    if ((uintptr_t)payload & (MEM_ALIGNMENT - 1))
+        fault_die("invalid pointer", payload);
+    if (!is_used(block))
+        fault_die("double free or invalid pointer", payload);
+    if (size_of(block) < MEM_MIN_BLOCK_SIZE || zone_kind(after(block)) != UNIT_BLOCK)
+        fault_die("heap corrupted or invalid pointer: impossible block size", payload);
+    if (!(after(block)->tag & TAG_PREVIOUS_USED))
+        fault_die("heap corrupted or invalid pointer: the end of a block was overwritten", payload);
+    return block;
+}
+
+void block_free(struct block_heap *heap, void *payload)
+{
+    struct block *block = live_block(payload);
+
+    /* Cleared also where the tag ends up inside a larger free block: a second free of the same
+     * address finds it. */
+    block->tag &= ~(size_t)TAG_USED;
+    block = coalesce(heap, block);
+    if (size_of(block) >= RELEASE_UNITS * UNIT_BYTES)
+        release_units(heap, block);
+    else
+        become_free(heap, block, size_of(block));
+}
+
+bool block_resize(struct block_heap *heap, void *payload, size_t bytes)
+{
+    struct block *block = live_block(payload);
+    size_t size = block_size_for(bytes);
+    struct block *next = after(block);
+
+    if (size > size_of(block)) {
+        if (is_used(next) || size_of(block) + size_of(next) < size)
+            return false;
+        remove_free(heap, next);
+        block->tag += size_of(next);
+        after(block)->tag |= TAG_PREVIOUS_USED;
+        heap->coalesces++;
+    }
+    split(heap, block, size);
+    return true;
+}
+
+size_t block_usable(const void *payload)
+{
+    return size_of(live_block(payload)) - TAG_BYTES;
+}
+
+/* Purges the whole pages of a free block that hold neither its links nor its footer. */
+static size_t purge_inside(struct block *block)
+{
+    size_t page = os_page_bytes();
+    uintptr_t start = (uintptr_t)(node_of(block) + 1);
+    uintptr_t end = (uintptr_t)footer_before(after(block));
+
+    start = (start + page - 1) & ~(page - 1);
+    end &= ~(page - 1);
+    if (start >= end)
+        return 0;
+    os_purge((void *)start, end - start);
+    return end - start;
+}
+
+size_t block_trim(struct block_heap *heap)
+{
+    struct tree_node *node = tree_first(heap->tree);
+    size_t trimmed = 0;
+
+    for (; node; node = tree_after(heap->tree, node))
+        trimmed += purge_inside(block_of(node));
+    return trimmed;
+}
+
+/* --- verification --------------------------------------------------------------------------- */
+
+static bool is_listed(const struct block_heap *heap, struct block *block)
+{
+    size_t size = size_of(block);
+    unsigned size_class = class_of(size);
+
+    if (size_class == BLOCK_LISTED_CLASSES) {
+        struct tree_node *node = tree_at_least(heap->tree, size);
+        while (node && node->key == size && node != node_of(block))
+            node = tree_after(heap->tree, node);
+        return node == node_of(block);
+    }
+    struct block *listed = heap->lists[size_class][list_of(size, size_class)];
+    while (listed && listed != block)
+        listed = listed->next;
+    return listed == block;
+}
+
+static const char *verify_block(const struct block_heap *heap, struct block *block)
+{
+    struct block *next = after(block);
+
+    if (size_of(block) < MEM_MIN_BLOCK_SIZE || zone_kind(next) != UNIT_BLOCK)
+        return "impossible block size";
+    if (is_used(block) != !!(next->tag & TAG_PREVIOUS_USED))
+        return "the next block is wrong about this one";
+    if (is_used(block))
+        return NULL;
+    if (!is_used(next) || !(block->tag & TAG_PREVIOUS_USED))
+        return "two free blocks side by side";
+    if (*footer_before(next) != size_of(block))
+        return "footer and tag differ";
+    return is_listed(heap, block) ? NULL : "free block in no list";
+}
+
+const char *block_verify(const struct block_heap *heap, const void *payload)
+{
+    char *start = zone_address(zone_unit(payload));
+
+    while (is_segment(start - UNIT_BYTES))
+        start -= UNIT_BYTES;
+    for (struct block *block = at(start, TAG_BYTES); size_of(block) > 0; block = after(block)) {
+        const char *broken = verify_block(heap, block);
+        if (broken)
+            return broken;
+    }
+    for (unsigned c = 0; c < BLOCK_LISTED_CLASSES; c++) {
+        if (!heap->list_bits[c] != !(heap->class_bits & (1u << c)))
+            return "class_bits differs from list_bits";
+        for (unsigned list = 0; list < BLOCK_LISTS; list++)
+            if (!heap->lists[c][list] != !(heap->list_bits[c] & (1u << list)))
+                return "list_bits differs from the lists";
+    }
+    return NULL;
+}

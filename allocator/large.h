@@ -1,0 +1,44 @@
+/* Large objects: one mapping each, at least MEM_MMAP_THRESHOLD bytes or more aligned than the
+ * block heap serves.
+ *
+ * What is known of a mapping is kept in a hash table beside it, not in front of it: objects start
+ * on a page, and an address that is not in the table is known not to be ours.
+ *
+ * Invariants: `table` has a power of two of slots, at most half of them in use; a record lies in
+ * the first slot that was free at or after its hash, so that a search ends at a free slot;
+ * usable <= mapped, both multiples of the page, and the bytes between hold no memory: they are
+ * room that realloc left itself to grow into.
+ *
+ * The lock in the struct guards it; every function takes it. */
+#ifndef ALLOCATOR_LARGE_H
+#define ALLOCATOR_LARGE_H
+
+#include "allocator/lock.h"
+
+struct large_record {
+    uintptr_t start; /* 0 for a free slot */
+    size_t usable;   /* bytes */
+    size_t mapped;   /* bytes */
+};
+
+struct large_objects {
+    struct large_record *table;
+    size_t slots, used;
+    struct lock lock;
+};
+
+extern struct large_objects large_objects;
+
+/* Returns zeroed memory at a multiple of `align` and of the page, or NULL. */
+void *large_alloc(size_t bytes, size_t align);
+/* Returns the usable size of a large object; 0 where `start` is none. */
+size_t large_usable(const void *start);
+/* Tells whether an address lies in any large object; looks at all of them. */
+bool large_contains(const void *address);
+/* Returns the usable size of what was unmapped; 0, having done nothing, where `start` is none. */
+size_t large_free(void *start);
+/* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
+ * object unchanged. */
+void *large_resize(void *start, size_t bytes);
+
+#endif

@@ -1,0 +1,162 @@
+#include "allocator/os.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { READ_WRITE = PROT_READ | PROT_WRITE, ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS };
+
+size_t os_page_bytes(void)
+{
+    static size_t page_bytes;
+    size_t known = __atomic_load_n(&page_bytes, __ATOMIC_RELAXED);
+
+    if (known == 0) {
+        unsigned long told = getauxval(AT_PAGESZ);
+        known = told ? told : 4096;
+        __atomic_store_n(&page_bytes, known, __ATOMIC_RELAXED);
+    }
+    return known;
+}
+
+static void *map_at(void *wanted, size_t bytes, int protection, int flags)
+{
+    int saved = errno;
+    void *start = mmap(wanted, bytes, protection, ANONYMOUS | flags, -1, 0);
+
+    errno = saved;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+void os_unmap(void *start, size_t bytes)
+{
+    int saved = errno;
+
+    /* Fails only where the kernel has no room to split a mapping; the range then stays mapped
+     * and unused, and giving up its contents is the best that is left. */
+    if (munmap(start, bytes) != 0)
+        (void)madvise(start, bytes, MADV_DONTNEED);
+    errno = saved;
+}
+
+void *os_map(size_t bytes, size_t align)
+{
+    if (align <= os_page_bytes())
+        return map_at(NULL, bytes, READ_WRITE, 0);
+
+    /* Reserve enough to contain an aligned range, then return both ends. */
+    size_t reserved = bytes + align - os_page_bytes();
+    if (reserved < bytes)
+        return NULL;
+    char *start = map_at(NULL, reserved, PROT_NONE, MAP_NORESERVE);
+    if (!start)
+        return NULL;
+    size_t before = (size_t)(-(uintptr_t)start & (align - 1));
+    size_t after = reserved - before - bytes;
+    if (before)
+        os_unmap(start, before);
+    if (after)
+        os_unmap(start + before + bytes, after);
+    if (!os_commit(start + before, bytes)) {
+        os_unmap(start + before, bytes);
+        return NULL;
+    }
+    return start + before;
+}
+
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes, bool may_move)
+{
+    int saved = errno;
+    void *moved = mremap(start, old_bytes, new_bytes, may_move ? MREMAP_MAYMOVE : 0);
+
+    errno = saved;
+    return moved == MAP_FAILED ? NULL : moved;
+}
+
+void *os_reserve(void *wanted, size_t bytes)
+{
+    return map_at(wanted, bytes, PROT_NONE, MAP_NORESERVE | (wanted ? MAP_FIXED_NOREPLACE : 0));
+}
+
+bool os_commit(void *start, size_t bytes)
+{
+    int saved = errno;
+    bool done = mprotect(start, bytes, READ_WRITE) == 0;
+
+    errno = saved;
+    return done;
+}
+
+void os_purge(void *start, size_t bytes)
+{
+    int saved = errno;
+
+    (void)madvise(start, bytes, MADV_DONTNEED);
+    errno = saved;
+}
+
+void *os_break_extend(size_t bytes, size_t align)
+{
+    int saved = errno;
+    char *end = sbrk(0);
+    char *start = NULL;
+
+    if (end != (char *)-1) {
+        size_t padding = (size_t)(-(uintptr_t)end & (align - 1));
+        char *old_end = sbrk((intptr_t)(padding + bytes));
+        if (old_end != (char *)-1)
+            start = old_end + padding;
+    }
+    errno = saved;
+    return start;
+}
+
+bool os_is_single_threaded(void)
+{
+    return __libc_single_threaded;
+}
+
+void os_wait(uint32_t *word, uint32_t expected)
+{
+    int saved = errno;
+
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+    errno = saved;
+}
+
+void os_wake(uint32_t *word)
+{
+    int saved = errno;
+
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved;
+}
+
+static void write_all(int descriptor, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(descriptor, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        text += written;
+        length -= (size_t)written;
+    }
+}
+
+void os_write_stdout(const char *text, size_t length)
+{
+    write_all(STDOUT_FILENO, text, length);
+}
+
+void os_die(const char *line, size_t length)
+{
+    write_all(STDERR_FILENO, line, length);
+    abort();
+}

@@ -1,0 +1,42 @@
+/* The operating system: every system call of the allocator is made here.
+ * All sizes in bytes.  None of these change errno. */
+#ifndef ALLOCATOR_OS_H
+#define ALLOCATOR_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The granularity of mappings; 4096 where the kernel does not say. */
+size_t os_page_bytes(void);
+
+/* Returns zeroed, readable and writable memory at a multiple of `align` (a power of two; 0 means
+ * the page), or NULL. */
+void *os_map(size_t bytes, size_t align);
+void os_unmap(void *start, size_t bytes);
+/* Resizes a mapping; moves it only when `may_move`.  Returns its address or NULL. */
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes, bool may_move);
+
+/* Reserves addresses without memory, at `wanted` exactly or, where `wanted` is NULL, anywhere. */
+void *os_reserve(void *wanted, size_t bytes);
+/* Makes a reserved range readable and writable. */
+bool os_commit(void *start, size_t bytes);
+/* Drops the contents of a range: it reads as zero afterwards and holds no memory. */
+void os_purge(void *start, size_t bytes);
+
+/* Moves the program break up and returns the start of `bytes` new bytes at a multiple of `align`,
+ * or NULL.  Somebody else may have moved the break since the last call: the new bytes need not
+ * follow the old ones. */
+void *os_break_extend(size_t bytes, size_t align);
+/* True while no other thread can exist; afterwards false for a while at least. */
+bool os_is_single_threaded(void);
+
+/* Sleeps while *word == expected, until os_wake on the same word; may return early. */
+void os_wait(uint32_t *word, uint32_t expected);
+void os_wake(uint32_t *word);
+
+void os_write_stdout(const char *text, size_t length);
+/* Writes one line to standard error and aborts. */
+_Noreturn void os_die(const char *line, size_t length);
+
+#endif

@@ -1,0 +1,249 @@
+#include "allocator/zone.h"
+
+#include "allocator/include/allocator.h"
+
+/* The window: addresses are free, and a byte for every 16 KiB of 1 TiB is 64 MiB of reserved
+ * addresses of which only the used part is ever committed.  The smallest window that still makes
+ * sense is tried last where RLIMIT_AS allows little. */
+#define SPAN_MOST  ((size_t)1 << 40)
+#define SPAN_LEAST ((size_t)1 << 26)
+/* Left free between the break and the reserved range, for others who use sbrk. */
+#define BREAK_ROOM ((size_t)1 << 30)
+/* The map is committed in steps of this many bytes, each good for 1 GiB of zone. */
+#define MAP_STEP ((size_t)64 * 1024)
+
+enum {
+    INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
+    /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
+     * addresses without contents cost nothing. */
+    GROWTH_SHIFT = 4,
+    GROWTH_MOST_UNITS = 1024
+};
+
+struct zone zone;
+
+static bool is_free(size_t unit)
+{
+    return zone.map[unit] == UNIT_CLEAN || zone.map[unit] == UNIT_DIRTY;
+}
+
+static size_t limit_unit(void)
+{
+    return zone.limit >> UNIT_SHIFT;
+}
+
+/* Longer runs than there are hints for start where the longest hint says, and teach it nothing. */
+static size_t hint_for(size_t units)
+{
+    return zone.hint[units < ZONE_HINTS ? units : ZONE_HINTS - 1];
+}
+
+static void raise_hint(size_t units, size_t unit)
+{
+    if (units < ZONE_HINTS)
+        zone.hint[units] = unit;
+}
+
+/* Finds the lowest free run of `units`; returns the limit where there is none. */
+static size_t find_run(size_t units)
+{
+    size_t end = limit_unit();
+    size_t run = 0;
+
+    if (zone.free_units < units)
+        return end;
+    for (size_t unit = hint_for(units); unit < end; unit++) {
+        run = is_free(unit) ? run + 1 : 0;
+        if (run == units) {
+            raise_hint(units, unit + 1 - units);
+            return unit + 1 - units;
+        }
+    }
+    /* What is free at the top may become a run once the zone grows. */
+    raise_hint(units, end - run);
+    return end;
+}
+
+/* A run became free somewhere: the hints of all lengths that it satisfies may not lie above it. */
+static void lower_hints(size_t first, size_t end)
+{
+    size_t start = first;
+    size_t after = end;
+
+    while (start > 0 && is_free(start - 1) && end - start < ZONE_HINTS)
+        start--;
+    while (after < limit_unit() && is_free(after) && after - start < ZONE_HINTS)
+        after++;
+    for (size_t units = 1; units < ZONE_HINTS && units <= after - start; units++)
+        if (start < zone.hint[units])
+            zone.hint[units] = start;
+}
+
+static bool commit_map(size_t limit)
+{
+    size_t needed = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
+
+    if (needed <= zone.map_committed)
+        return true;
+    if (!os_commit(zone.map + zone.map_committed, needed - zone.map_committed))
+        return false;
+    zone.map_committed = needed;
+    return true;
+}
+
+static bool reserve_map(void)
+{
+    for (zone.span = SPAN_MOST; zone.span >= SPAN_LEAST; zone.span /= 2) {
+        zone.map = os_reserve(NULL, zone.span >> UNIT_SHIFT);
+        if (zone.map)
+            return true;
+    }
+    return false;
+}
+
+/* Makes bytes [offset, offset + bytes) of the window ours. */
+static bool annex(size_t offset, size_t bytes)
+{
+    if (offset >= zone.span || bytes > zone.span - offset || !commit_map(offset + bytes))
+        return false;
+
+    size_t first = offset >> UNIT_SHIFT;
+    size_t units = bytes >> UNIT_SHIFT;
+    for (size_t unit = first; unit < first + units; unit++)
+        __atomic_store_n(&zone.map[unit], UNIT_CLEAN, __ATOMIC_RELAXED);
+    zone.owned_units += units;
+    zone.free_units += units;
+    if (offset + bytes > zone.limit)
+        __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
+    lower_hints(first, first + units);
+    return true;
+}
+
+static bool grow_by_break(size_t units)
+{
+    if (zone.break_refused || zone.soft_end || !os_is_single_threaded())
+        return false;
+
+    size_t bytes = units << UNIT_SHIFT;
+    char *start = os_break_extend(bytes, UNIT_BYTES);
+    if (start && !zone.base)
+        __atomic_store_n(&zone.base, (uintptr_t)start, __ATOMIC_RELAXED);
+    if (start && (uintptr_t)start >= zone.base && annex((uintptr_t)start - zone.base, bytes))
+        return true;
+    zone.break_refused = true;
+    return false;
+}
+
+/* Reserves a range for our own break: behind the program break with some room, or anywhere when
+ * there is no zone yet, as large as can be had. */
+static bool reserve_soft_range(void)
+{
+    size_t offset = zone.base ? zone.limit + BREAK_ROOM : 0;
+
+    for (size_t bytes = SPAN_MOST; bytes >= SPAN_LEAST; bytes /= 2) {
+        if (offset >= zone.span || bytes > zone.span - offset)
+            continue;
+        char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
+        if (!start)
+            continue;
+        if (!zone.base) {
+            size_t padding = (size_t)(-(uintptr_t)start & (UNIT_BYTES - 1));
+            __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
+            bytes -= padding ? UNIT_BYTES : 0;
+        }
+        zone.soft_start = offset;
+        zone.soft_end = offset + bytes;
+        return true;
+    }
+    return false;
+}
+
+static bool grow_by_soft_break(size_t units)
+{
+    size_t bytes = units << UNIT_SHIFT;
+
+    if (!zone.soft_end && !reserve_soft_range())
+        return false;
+    if (bytes > zone.soft_end - zone.soft_start ||
+        !os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
+        return false;
+    if (!annex(zone.soft_start, bytes))
+        return false;
+    zone.soft_start += bytes;
+    return true;
+}
+
+/* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
+ * meanwhile; false where there are none to be had. */
+static bool grow(size_t units)
+{
+    if (!zone.map && !reserve_map())
+        return false;
+
+    size_t step = zone.owned_units >> GROWTH_SHIFT;
+    if (step > GROWTH_MOST_UNITS)
+        step = GROWTH_MOST_UNITS;
+    if (step < units)
+        step = units;
+    step = (step + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
+    units = (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
+    return grow_by_break(step) || grow_by_soft_break(step) || grow_by_soft_break(units);
+}
+
+void *zone_take(size_t units, unsigned kind, bool *is_zero)
+{
+    size_t first;
+    bool is_clean = true;
+
+    while ((first = find_run(units)) == limit_unit())
+        if (!grow(units))
+            return NULL;
+    for (size_t unit = first; unit < first + units; unit++) {
+        if (zone.map[unit] == UNIT_DIRTY) {
+            is_clean = false;
+            zone.dirty_units--;
+        }
+        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
+    }
+    zone.free_units -= units;
+    if (is_zero)
+        *is_zero = is_clean;
+    return zone_address(first);
+}
+
+void zone_give(void *start, size_t units)
+{
+    size_t first = zone_unit(start);
+
+    for (size_t unit = first; unit < first + units; unit++)
+        __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
+    zone.free_units += units;
+    zone.dirty_units += units;
+    lower_hints(first, first + units);
+}
+
+size_t zone_purge(size_t keep_units)
+{
+    size_t cleaned = 0;
+    size_t unit = limit_unit();
+
+    while (unit > 0 && zone.dirty_units > keep_units) {
+        size_t end = unit--;
+        if (zone.map[unit] != UNIT_DIRTY)
+            continue;
+        while (unit > 0 && zone.map[unit - 1] == UNIT_DIRTY &&
+               end - unit < zone.dirty_units - keep_units)
+            unit--;
+        os_purge(zone_address(unit), (end - unit) << UNIT_SHIFT);
+        for (size_t clean = unit; clean < end; clean++)
+            __atomic_store_n(&zone.map[clean], UNIT_CLEAN, __ATOMIC_RELAXED);
+        zone.dirty_units -= end - unit;
+        cleaned += end - unit;
+    }
+    return cleaned;
+}
+
+void zone_avoid_break(void)
+{
+    zone.break_refused = true;
+}

@@ -1,0 +1,94 @@
+/* The zone: one window of addresses, cut into units of 16 KiB, and one byte for each unit.
+ *
+ * Units come from the program break in multiples of MEM_BRK_INCREMENT.  Where the break cannot be
+ * had (something lies above it, a limit, Valgrind) or cannot be had safely (a process with several
+ * threads, in which a foreign sbrk could run at the same time: sbrk is not thread-safe), a reserved
+ * range inside the same window with a break of our own takes over.
+ *
+ * Invariants: map[u] tells what unit u is, and 0 (UNIT_FOREIGN) for every unit that is not ours, so
+ * that a zeroed map is a valid one; bytes at and beyond `limit` belong to nobody here; all free
+ * runs are found in the map itself, so neighbouring free units merge without any work.
+ * Runs are taken lowest address first: what lives long gathers at the bottom and the top drains.
+ *
+ * Every function except zone_offset and zone_kind needs the zone's lock. */
+#ifndef ALLOCATOR_ZONE_H
+#define ALLOCATOR_ZONE_H
+
+#include "allocator/lock.h"
+
+/* 16 KiB: four pages, so that a unit holds 16 objects of 1 KiB and a heap of a few hundred KiB has
+ * enough units to tell its objects apart. */
+enum { UNIT_SHIFT = 14 };
+#define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
+
+enum unit_kind {
+    UNIT_FOREIGN,      /* not ours */
+    UNIT_CLEAN,        /* free, holds no memory, reads as zero */
+    UNIT_DIRTY,        /* free, may hold memory */
+    UNIT_BLOCK,        /* part of a segment of the block heap */
+    UNIT_SLAB          /* UNIT_SLAB + c: a slab of size class c */
+};
+
+enum { ZONE_HINTS = 17 };
+
+struct zone {
+    uintptr_t base;       /* start of unit 0, a multiple of UNIT_BYTES */
+    size_t limit;         /* bytes from base to the end of the highest unit that is ours */
+    uint8_t *map;
+    size_t map_committed; /* bytes of the map that can be read and written */
+    size_t span;          /* bytes of address window that the map can describe */
+    size_t owned_units;   /* not foreign */
+    size_t free_units;    /* clean or dirty */
+    size_t dirty_units;
+    size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
+    bool break_refused;          /* the program break could not be moved; not asked again */
+    /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
+    size_t hint[ZONE_HINTS];
+    struct lock lock;
+};
+
+extern struct zone zone;
+
+/* The distance of an address from the zone's base; at least `limit` for an address outside, NULL
+ * and the time before the first allocation included. */
+static inline size_t zone_offset(const void *address)
+{
+    return (uintptr_t)address - __atomic_load_n(&zone.base, __ATOMIC_RELAXED);
+}
+
+static inline size_t zone_limit(void)
+{
+    return __atomic_load_n(&zone.limit, __ATOMIC_RELAXED);
+}
+
+static inline unsigned zone_kind(const void *address)
+{
+    size_t offset = zone_offset(address);
+
+    if (offset >= zone_limit())
+        return UNIT_FOREIGN;
+    return __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
+}
+
+static inline size_t zone_unit(const void *address)
+{
+    return zone_offset(address) >> UNIT_SHIFT;
+}
+
+static inline void *zone_address(size_t unit)
+{
+    return (void *)(zone.base + (unit << UNIT_SHIFT));
+}
+
+/* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
+ * the system gives no more.  *is_zero, where asked for, tells that all of it reads as zero. */
+void *zone_take(size_t units, unsigned kind, bool *is_zero);
+/* Gives a run, or a part of one, back. */
+void zone_give(void *start, size_t units);
+/* Returns the memory of dirty units to the system, highest address first, until at most
+ * `keep_units` of them are left; returns the number of units cleaned. */
+size_t zone_purge(size_t keep_units);
+/* Never uses the program break from now on. */
+void zone_avoid_break(void);
+
+#endif
