@@ -11,6 +11,7 @@
 static const struct command commands[] = {
     {"generate", "WORKLOAD[:KEY=VALUE,...] -o FILE", "write the events of a workload to a trace",
      cmd_generate},
+    {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program", cmd_record},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

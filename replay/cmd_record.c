@@ -1,0 +1,377 @@
+/* heaplab record: runs a program under the recorder and turns what that left behind into traces. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "replay/command.h"
+#include "traces/spool.h"
+#include "traces/spool_format.h"
+
+#define RECORDER_NAME "libheaplab-recorder.so"
+
+/* What shells answer for a program that is not there, or that can't be run. */
+#define EXIT_NOT_FOUND      127
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_SIGNAL         128
+
+struct record_options {
+    const char *output;
+    const char *recover_folder;
+    char *notes; /* lines for the description */
+    char **command;
+};
+
+/* ---- the command line ---- */
+
+enum option_key { OPTION_RECOVER = 256 };
+
+static const struct argp_option option_table[] = {
+    {"output", 'o', "FILE", 0, "The trace (default: the command's name, .trace)", 0},
+    {"note", 'n', "KEY: VALUE", 0, "Adds a line to the trace's description", 0},
+    {"recover", OPTION_RECOVER, "FOLDER", 0,
+     "Instead of running a command, finish the recording that an interrupted heaplab record left "
+     "in FOLDER",
+     0},
+    {0}};
+
+static int add_note(struct record_options *options, const char *note)
+{
+    char *notes;
+    if (asprintf(&notes, "%s%s\n", options->notes ? options->notes : "", note) < 0)
+        return ENOMEM;
+    free(options->notes);
+    options->notes = notes;
+    return 0;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct record_options *options = state->input;
+    switch (key) {
+    case 'o':
+        options->output = argument;
+        return 0;
+    case 'n':
+        if (!strchr(argument, ':') || strchr(argument, '\n'))
+            argp_error(state, "a note is one line of the form \"key: value\", not '%s'", argument);
+        return add_note(options, argument);
+    case OPTION_RECOVER:
+        options->recover_folder = argument;
+        return 0;
+    case ARGP_KEY_ARGS:
+        options->command = state->argv + state->next;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->command == !options->recover_folder)
+            argp_error(state, options->command ? "--recover takes no command"
+                                               : "which command shall be recorded?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = parse_option,
+    .args_doc = "[--] COMMAND [ARGUMENT...]\n--recover FOLDER",
+    .doc = "Record every allocation call of COMMAND.\vEvery process that COMMAND starts gets a "
+           "trace of its own: FILE is "
+           "that of COMMAND itself, the others have their process number before the extension. The "
+           "exit status is "
+           "COMMAND's own; 128 plus the signal where one ended it; 126 or 127 where it could not "
+           "be run.",
+};
+
+/* ---- what goes into the description ---- */
+
+static void print_command(FILE *stream, char *const *command)
+{
+    fputs("command:", stream);
+    for (; *command; command++) {
+        int is_plain = **command && !strpbrk(*command, " \t\n\"'\\$`*?;&|<>()#");
+        fputc(' ', stream);
+        if (!is_plain)
+            fputc('\'', stream);
+        for (const char *at = *command; *at; at++) {
+            if (*at == '\'')
+                fputs("'\\''", stream);
+            else
+                fputc(*at == '\n' ? ' ' : *at, stream); /* the description is line by line */
+        }
+        if (!is_plain)
+            fputc('\'', stream);
+    }
+    fputc('\n', stream);
+}
+
+/* Returns NULL where memory ran out. */
+static char *describe(const struct record_options *options)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return NULL;
+    print_command(stream, options->command);
+    char date[32];
+    time_t now = time(NULL);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    fprintf(stream, "date: %s\n", date);
+    struct utsname host;
+    if (!uname(&host))
+        fprintf(stream, "host: %s %.*s %s\n", host.sysname, (int)strcspn(host.release, "-"),
+                host.release, host.machine);
+    if (options->notes)
+        fputs(options->notes, stream);
+    return fclose(stream) ? NULL : text;
+}
+
+/* "redis-server.trace" for /usr/bin/redis-server. Returns NULL where memory ran out. */
+static char *default_output(const char *command)
+{
+    const char *slash = strrchr(command, '/');
+    char *output;
+    return asprintf(&output, "%s.trace", slash ? slash + 1 : command) < 0 ? NULL : output;
+}
+
+/* ---- running ---- */
+
+/* Beside this program, as in the build folder, or where it was installed. Returns NULL after a
+ * message. */
+static char *find_recorder(void)
+{
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *path = NULL;
+    if (length > 0) {
+        self[length] = '\0';
+        *strrchr(self, '/') = '\0';
+        if (asprintf(&path, "%s/" RECORDER_NAME, self) < 0)
+            path = NULL;
+    }
+    if (!path || access(path, R_OK)) {
+        free(path);
+        path = strdup(HEAPLAB_LIBDIR "/" RECORDER_NAME);
+    }
+    if (!path || access(path, R_OK)) {
+        message("%s: is neither beside heaplab nor in %s; build it with make", RECORDER_NAME,
+                HEAPLAB_LIBDIR);
+        free(path);
+        return NULL;
+    }
+    if (strpbrk(path, " :")) {
+        message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
+                "elsewhere",
+                path);
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
+/* In the child. A preloaded allocator stays, behind the recorder. */
+static void exec_command(char **command, const char *recorder, const char *folder)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    char *all;
+    if (asprintf(&all, "%s%s%s", recorder, preload && *preload ? ":" : "", preload ? preload : "") <
+        0)
+        return;
+    if (setenv("LD_PRELOAD", all, 1) || setenv(SPOOL_DIRECTORY_VARIABLE, folder, 1))
+        return;
+    execvp(command[0], command);
+}
+
+static volatile sig_atomic_t child_pid;
+
+static void pass_on(int signal_number)
+{
+    if (child_pid > 0)
+        kill(child_pid, signal_number);
+}
+
+/* The terminal sends its signals to the program too, which decides what they mean; those sent to us
+ * alone are passed on. */
+static void set_signals(struct sigaction *saved)
+{
+    static const int ignored[] = {SIGINT, SIGQUIT}, passed[] = {SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigaction(ignored[0], &action, &saved[0]);
+    sigaction(ignored[1], &action, &saved[1]);
+    action.sa_handler = pass_on;
+    sigaction(passed[0], &action, &saved[2]);
+    sigaction(passed[1], &action, &saved[3]);
+}
+
+static void restore_signals(const struct sigaction *saved)
+{
+    sigaction(SIGINT, &saved[0], NULL);
+    sigaction(SIGQUIT, &saved[1], NULL);
+    sigaction(SIGTERM, &saved[2], NULL);
+    sigaction(SIGHUP, &saved[3], NULL);
+}
+
+/* Starts the command. Returns its pid, or -errno where it can't be run. */
+static pid_t start(char **command, const char *recorder, const char *folder)
+{
+    int report[2];
+    if (pipe2(report, O_CLOEXEC))
+        return -errno;
+    struct sigaction saved[4];
+    set_signals(saved);
+    pid_t pid = fork();
+    if (pid == 0) {
+        restore_signals(saved);
+        exec_command(command, recorder, folder);
+        int code = errno;
+        _exit(write(report[1], &code, sizeof code) == sizeof code ? EXIT_NOT_EXECUTABLE
+                                                                  : EXIT_NOT_FOUND);
+    }
+    int code = pid < 0 ? errno : 0;
+    close(report[1]);
+    /* The pipe closes by itself in an exec that succeeds. */
+    if (pid > 0 && read(report[0], &code, sizeof code) == sizeof code)
+        waitpid(pid, NULL, 0);
+    close(report[0]);
+    if (code) {
+        restore_signals(saved);
+        return -code;
+    }
+    child_pid = pid;
+    return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return COMMAND_ENVIRONMENT;
+    child_pid = 0;
+    return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* ---- afterwards ---- */
+
+struct tally {
+    uint64_t trace_count;
+    int was_bypassed;
+};
+
+static void report_image(void *context, const struct spool_report *report)
+{
+    struct tally *tally = context;
+    tally->was_bypassed |= report->was_bypassed;
+    if (report->status) {
+        message_trace_error(report->path, &report->error);
+        return;
+    }
+    const struct trace_summary *summary = &report->summary;
+    if (!summary->event_count)
+        return;
+    tally->trace_count++;
+    message("%s: %" PRIu64 " events, %" PRIu32 " thread%s, %" PRIu64
+            " bytes live at the peak, %" PRIu64 " calls dropped%s",
+            report->path, summary->event_count, summary->thread_count,
+            summary->thread_count == 1 ? "" : "s", summary->peak_live_bytes, summary->dropped_count,
+            report->was_stopped ? "; the end is missing, since the disk was full" : "");
+}
+
+/* Returns whether all traces were written. The folder stays where one was not, for another try. */
+static bool finish(const struct spool_recording *recording)
+{
+    struct tally tally = {0};
+    struct trace_error error;
+    int failed_count = spool_recording_finish(recording, report_image, &tally, &error);
+    if (failed_count < 0)
+        message_trace_error(recording->folder, &error);
+    if (failed_count) {
+        message("%s: keeps what was recorded; try heaplab record --recover %s -o FILE",
+                recording->folder, recording->folder);
+        return false;
+    }
+    if (tally.was_bypassed)
+        message("the program brings a malloc of its own, whose calls the recorder does not see");
+    if (!tally.trace_count)
+        message("no call was recorded, so there is no trace; a statically linked program can't be "
+                "recorded");
+    spool_recording_remove(recording);
+    return true;
+}
+
+static int record(const struct record_options *options, const char *recorder,
+                  const struct spool_recording *recording)
+{
+    struct trace_error error;
+    pid_t pid = start(options->command, recorder, recording->folder);
+    if (pid < 0) {
+        spool_recording_remove(recording);
+        message("%s: can't be run: %s", options->command[0], strerror(-pid));
+        return pid == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    }
+    if (spool_recording_save(recording, (uint32_t)pid, &error))
+        message_trace_error(recording->folder, &error);
+    int status = wait_for(pid);
+    struct spool_recording ended = *recording;
+    ended.root_pid = (uint32_t)pid;
+    finish(&ended);
+    return status;
+}
+
+static int run_record(const struct record_options *options)
+{
+    struct spool_recording recording = {0};
+    struct trace_error error;
+    int status = COMMAND_ENVIRONMENT;
+    char *named = options->output ? NULL : default_output(options->command[0]);
+    const char *output = options->output ? options->output : named;
+    char *description = describe(options);
+    char *recorder = find_recorder();
+    if (!output || !description)
+        message("out of memory");
+    else if (recorder && spool_recording_begin(&recording, output, description, &error))
+        message_trace_error(output, &error);
+    else if (recorder)
+        status = record(options, recorder, &recording);
+    spool_recording_clean_up(&recording);
+    free(recorder);
+    free(description);
+    free(named);
+    return status;
+}
+
+static int run_recover(const struct record_options *options)
+{
+    struct spool_recording recording;
+    struct trace_error error;
+    int status = COMMAND_ENVIRONMENT;
+    if (spool_recording_load(&recording, options->recover_folder, options->output, &error))
+        message_trace_error(options->recover_folder, &error);
+    else if (finish(&recording))
+        status = COMMAND_DONE;
+    spool_recording_clean_up(&recording);
+    return status;
+}
+
+int cmd_record(int argc, char **argv)
+{
+    struct record_options options = {0};
+    argp_err_exit_status = COMMAND_USAGE;
+    /* In order: what follows the command is the command's. */
+    if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &options))
+        return COMMAND_USAGE;
+    int status = options.recover_folder ? run_recover(&options) : run_record(&options);
+    free(options.notes);
+    return status;
+}
