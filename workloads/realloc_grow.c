@@ -1,5 +1,5 @@
-/* Several vectors grow side by side, each step by a factor and a constant, until they reach their
- * limit and start over. */
+/* Several vectors or strings grow side by side, each step by a factor and a constant, until they
+ * reach their limit and start over. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +8,25 @@
 #include "workloads/prng.h"
 #include "workloads/registry.h"
 
-enum parameter { VECTORS, REALLOCS, FIRST, LIMIT, GROWTH, STEP, SEED };
+enum parameter { VECTORS, REALLOCS, FIRST, LIMIT, PACE, SEED };
 
-static const struct workload_parameter parameters[] = {
-    [VECTORS] = {"vectors", 512, 1, 1 << 22, "that grow side by side, the next one drawn at random",
-                 NULL},
-    [REALLOCS] = {"reallocs", 300000, 1, UINT64_C(1) << 50, "growing steps in all", NULL},
-    [FIRST] = {"first", 16, 1, 1 << 30, "bytes of a new vector", NULL},
-    [LIMIT] = {"limit", 32 << 10, 1, UINT64_C(1) << 40, "bytes beyond which a vector is freed",
-               NULL},
-    [GROWTH] = {"growth", 150, 100, 1000, "per cent of the size that a step multiplies it to",
-                NULL},
-    [STEP] = {"step", 0, 0, 1 << 30, "bytes that a step adds on top", NULL},
-    [SEED] = {"seed", 1, 0, UINT64_MAX, "of the order of steps", NULL},
-    {0},
+#define SHARED_PARAMETERS(what, limit)                                                         \
+    [VECTORS] = {what, 512, 1, 1 << 22, "that grow side by side, the next one drawn", NULL},   \
+    [REALLOCS] = {"reallocs", 300000, 1, UINT64_C(1) << 50, "growing steps in all", NULL},     \
+    [FIRST] = {"first", 16, 1, 1 << 30, "bytes of a new one", NULL},                           \
+    [LIMIT] = {"limit", limit, 1, UINT64_C(1) << 40, "bytes beyond which one is freed", NULL}, \
+    [SEED] = {"seed", 1, 0, UINT64_MAX, "of the order of steps", NULL}
+
+static const struct workload_parameter grow_parameters[] = {
+    SHARED_PARAMETERS("vectors", 32 << 10),
+    [PACE] = {"growth", 150, 101, 1000, "per cent of its size that a step makes one", NULL},
+    [SEED + 1] = {0},
+};
+
+static const struct workload_parameter append_parameters[] = {
+    SHARED_PARAMETERS("strings", 2 << 10),
+    [PACE] = {"step", 32, 1, 1 << 30, "bytes that a step adds to one", NULL},
+    [SEED + 1] = {0},
 };
 
 struct vector {
@@ -42,15 +47,13 @@ static uint64_t grown(const struct realloc_grow *grow, uint64_t size)
     return larger > size ? larger : size + 1; /* a factor alone is lost on the smallest sizes */
 }
 
-static int start(void *state, const uint64_t *values, struct trace_error *error)
+/* The pace is set already. */
+static int start(struct realloc_grow *grow, const uint64_t *values, struct trace_error *error)
 {
-    struct realloc_grow *grow = state;
     grow->vector_count = values[VECTORS];
     grow->reallocs_left = values[REALLOCS];
     grow->first_bytes = values[FIRST];
     grow->limit_bytes = values[LIMIT];
-    grow->growth_percent = values[GROWTH];
-    grow->step_bytes = values[STEP];
     prng_seed(&grow->prng, values[SEED]);
     if (grown(grow, grow->first_bytes) > grow->limit_bytes) {
         snprintf(error->message, sizeof error->message,
@@ -60,6 +63,21 @@ static int start(void *state, const uint64_t *values, struct trace_error *error)
     grow->vectors = calloc(grow->vector_count, sizeof *grow->vectors);
     grow->ids = object_ids_new();
     return grow->vectors && grow->ids ? 0 : -ENOMEM;
+}
+
+static int start_growing(void *state, const uint64_t *values, struct trace_error *error)
+{
+    struct realloc_grow *grow = state;
+    grow->growth_percent = values[PACE];
+    return start(grow, values, error);
+}
+
+static int start_appending(void *state, const uint64_t *values, struct trace_error *error)
+{
+    struct realloc_grow *grow = state;
+    grow->growth_percent = 100;
+    grow->step_bytes = values[PACE];
+    return start(grow, values, error);
 }
 
 static int next(void *state, struct trace_event *event)
@@ -92,13 +110,25 @@ static void stop(void *state)
 
 const struct workload workload_realloc_grow = {
     .name = "realloc-grow",
-    .summary = "vectors or strings that grow side by side by realloc, then start over",
-    .shows = "whether realloc grows in place or remaps instead of copying, and the trail of holes "
+    .summary = "vectors that grow by a factor, side by side, then start over",
+    .shows = "whether realloc remaps or grows in place instead of copying, and the trail of holes "
              "that growing vectors leave",
-    .origin = "growth of std::vector (factor 1.5 or 2) and of strings (a constant step)",
-    .parameters = parameters,
+    .origin = "growth of std::vector and its kin: factor 1.5 or 2",
+    .parameters = grow_parameters,
     .state_bytes = sizeof(struct realloc_grow),
-    .start = start,
+    .start = start_growing,
+    .next = next,
+    .stop = stop,
+};
+
+const struct workload workload_realloc_append = {
+    .name = "realloc-append",
+    .summary = "strings that are appended to, side by side, then start over",
+    .shows = "the cost of a realloc that mostly needs no new memory",
+    .origin = "strings and buffers read piece by piece: a constant step",
+    .parameters = append_parameters,
+    .state_bytes = sizeof(struct realloc_grow),
+    .start = start_appending,
     .next = next,
     .stop = stop,
 };

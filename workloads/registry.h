@@ -11,5 +11,6 @@ extern const struct workload workload_random;
 extern const struct workload workload_fixed;
 extern const struct workload workload_calloc;
 extern const struct workload workload_realloc_grow;
+extern const struct workload workload_realloc_append;
 
 #endif

@@ -181,7 +181,7 @@ static const struct known known[] = {
     {"fixed:size=1k,objects=7,rounds=3,order=random", 42, 7168, 7, 0, 21504},
     /* One vector: 8, 16, 32, freed, 8, 16; a resize counts as a request. */
     {"realloc-grow:vectors=1,first=8,limit=32,growth=200,reallocs=3", 6, 32, 1, 16, 80},
-    {"realloc-grow:vectors=1,first=8,limit=20,growth=100,step=6,reallocs=2", 3, 20, 1, 20, 42},
+    {"realloc-append:strings=1,first=8,limit=20,step=6,reallocs=2", 3, 20, 1, 20, 42},
     /* Lives of one allocation: each object dies before the next one is born. */
     {"random:allocations=5,lifetime=1,largest=1", 10, 1, 1, 0, 5},
     {"calloc:objects=2,allocations=5,largest=16", 8, 32, 2, 32, 80},

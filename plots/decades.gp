@@ -1,0 +1,10 @@
+# A logarithmic x axis from `left` to `right`, with as many tics as people can read off it.
+set logscale x
+digits = right / left > 2000 ? "1 3" : right / left > 12 ? "1 2 5" : "1 1.2 1.5 2 3 4 5 7"
+set xtics ("1" 1)
+do for [exponent = -2:7] {
+    do for [digit in digits] {
+        set xtics add (sprintf("%g", digit * 10.0 ** exponent) digit * 10.0 ** exponent)
+    }
+}
+set xrange [left : right]
