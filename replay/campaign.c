@@ -1,0 +1,354 @@
+#include "replay/campaign.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "replay/clock.h"
+#include "replay/command.h"
+#include "replay/progress.h"
+#include "replay/runner.h"
+#include "replay/sources.h"
+#include "replay/target.h"
+
+struct campaign {
+    const struct campaign_plan *plan;
+    struct campaign_results *results;
+    struct progress progress;
+    FILE *runs, *timeline;
+    uint64_t started_ns, random_state;
+    int processor;
+    unsigned sources_begun;
+    bool is_missing[CAMPAIGN_ALLOCATOR_LIMIT]; /* reported once, skipped afterwards */
+};
+
+/* What runs of one source and mode have in common. */
+struct block {
+    struct trace_source *source;
+    struct runner *runner;
+    enum run_mode mode;
+    double overhead_ns; /* median on `null`, NAN until known */
+};
+
+/* ---- small things ---- */
+
+/* xorshift64* (Vigna, 2016): the order of runs needs no better one. */
+static uint64_t random_next(struct campaign *campaign)
+{
+    uint64_t x = campaign->random_state;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    campaign->random_state = x;
+    return x * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+static void shuffle(struct campaign *campaign, unsigned *order, unsigned count)
+{
+    for (unsigned i = count; i > 1; i--) {
+        unsigned other = (unsigned)(random_next(campaign) % i), kept = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = kept;
+    }
+}
+
+/* The last processor that this process may use: interrupts tend to be served by the first. */
+static int last_processor(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return -1;
+    for (int i = CPU_SETSIZE - 1; i >= 0; i--)
+        if (CPU_ISSET((size_t)i, &set))
+            return i;
+    return -1;
+}
+
+/* Each source has its even share, so that the last ones are measured as often as the first. */
+static bool budget_is_spent(const struct campaign *campaign)
+{
+    double share = campaign->plan->budget_s * campaign->sources_begun / campaign->plan->source_count;
+    return share > 0 && (double)(clock_now_ns() - campaign->started_ns) / 1e9 > share;
+}
+
+static bool is_null(const char *allocator)
+{
+    return !strcmp(allocator, target_null.name);
+}
+
+/* ---- rows ---- */
+
+static struct run_row *new_row(struct campaign_results *results)
+{
+    if (results->row_count == results->row_capacity) {
+        size_t capacity = results->row_capacity ? 2 * results->row_capacity : 64;
+        struct run_row *rows = realloc(results->rows, capacity * sizeof *rows);
+        if (!rows)
+            return NULL;
+        results->rows = rows;
+        results->row_capacity = capacity;
+    }
+    return &results->rows[results->row_count++];
+}
+
+static int write_failed(const struct campaign *campaign, int error)
+{
+    progress_clear(&campaign->progress);
+    message("%s: %s; free some room or name another folder with -o", campaign->plan->folder, strerror(-error));
+    return error;
+}
+
+static void report_run(struct campaign *campaign, unsigned allocator, const struct run_row *row)
+{
+    if (!strcmp(row->status, "failed")) {
+        campaign->results->failed_count++;
+        progress_clear(&campaign->progress);
+        message("%s on %s: %s", row->allocator, row->source, row->error);
+    } else if (!strcmp(row->status, "skipped")) {
+        campaign->results->skipped_count++;
+        if (!campaign->is_missing[allocator]) {
+            progress_clear(&campaign->progress);
+            message("%s is left out: %s", row->allocator, row->error);
+        }
+        campaign->is_missing[allocator] = true;
+    }
+}
+
+/* ---- runs ---- */
+
+static int run_one(struct campaign *campaign, struct block *block, unsigned allocator, unsigned repetition)
+{
+    const char *name = campaign->plan->allocators[allocator];
+    struct run_identity identity = {
+        .allocator = name,
+        .source = block->source,
+        .mode = block->mode,
+        .touch = campaign->plan->touch,
+        .repetition = repetition,
+        .seed = campaign->plan->seed,
+    };
+    progress_show(&campaign->progress, block->source->name, name);
+    const struct run_outcome *outcome = runner_run(block->runner, name);
+    struct run_row *row = new_row(campaign->results);
+    if (!row)
+        return -ENOMEM;
+    run_row_fill(row, &identity, outcome, block->source->error.message[0] ? block->source->error.message : strerror(errno));
+    if (block->mode == RUN_THROUGHPUT)
+        row->overhead_ns_per_event = block->overhead_ns;
+    report_run(campaign, allocator, row);
+
+    int error = campaign->runs ? run_row_write(campaign->runs, row) : 0;
+    if (!error && campaign->timeline && block->mode == RUN_MEMORY && run_row_is_ok(row))
+        error = timeline_write(campaign->timeline, row, outcome);
+    return error ? write_failed(campaign, error) : 0;
+}
+
+/* Single-threaded allocators can't play several threads; that is no failure. */
+static bool can_play(const struct campaign *campaign, unsigned allocator, const struct trace_source *source)
+{
+    const struct target_adapter *adapter = target_find(campaign->plan->allocators[allocator]);
+    return !campaign->is_missing[allocator] && !(adapter->single_threaded && source->summary->thread_count > 1);
+}
+
+/* One block: every allocator but `null` once, in random order. */
+static int run_block(struct campaign *campaign, struct block *block, unsigned repetition)
+{
+    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = campaign->plan->allocator_count;
+    int error = 0;
+    for (unsigned i = 0; i < count; i++)
+        order[i] = i;
+    shuffle(campaign, order, count);
+    for (unsigned i = 0; i < count && !error; i++)
+        if (!is_null(campaign->plan->allocators[order[i]]) && can_play(campaign, order[i], block->source))
+            error = run_one(campaign, block, order[i], repetition);
+    return error;
+}
+
+/* `null` goes first: the rows of all others state its time as their overhead. */
+static int run_null(struct campaign *campaign, struct block *block, unsigned repetitions)
+{
+    int error = 0;
+    for (unsigned i = 0; i < campaign->plan->allocator_count; i++) {
+        if (!is_null(campaign->plan->allocators[i]))
+            continue;
+        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++)
+            error = run_one(campaign, block, i, repetition);
+        block->overhead_ns = campaign_statistic(campaign->results, block->source->name, target_null.name,
+                                                RUN_THROUGHPUT, row_ns_per_event).median;
+    }
+    return error;
+}
+
+/* No verdict can rest on fewer blocks, so the budget does not cut into these. */
+#define LEAST_BLOCKS 3
+
+static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode, unsigned repetitions)
+{
+    struct block block = {.source = source, .mode = mode, .overhead_ns = NAN};
+    struct runner_options options = {
+        .mode = mode,
+        .touch = campaign->plan->touch,
+        .waits_for_drain = true,
+        .processor = campaign->processor,
+        .limit_s = campaign->plan->limit_s,
+    };
+    progress_show(&campaign->progress, source->name, "decoding");
+    int error = runner_open(&block.runner, source, &options);
+    if (error) {
+        campaign->results->failed_count++;
+        progress_clear(&campaign->progress);
+        message_trace_error(source->name, &source->error);
+        return 0;
+    }
+    error = run_null(campaign, &block, mode == RUN_CHECK ? 0 : repetitions);
+    for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
+        if (repetition <= LEAST_BLOCKS || !budget_is_spent(campaign))
+            error = run_block(campaign, &block, repetition);
+        progress_advance(&campaign->progress);
+    }
+    runner_close(block.runner);
+    return error;
+}
+
+static int run_source(struct campaign *campaign, const char *text)
+{
+    const struct campaign_plan *plan = campaign->plan;
+    struct campaign_results *results = campaign->results;
+    struct trace_source *source;
+    struct trace_error problem = {.byte_offset = UINT64_MAX};
+    bool is_trace;
+    campaign->sources_begun++;
+    int error = source_open(&source, text, &is_trace, &problem);
+    if (error) {
+        results->failed_count++;
+        progress_clear(&campaign->progress);
+        message_trace_error(text, &problem);
+        return 0;
+    }
+    results->is_trace[results->source_count] = is_trace;
+    snprintf(results->source_names[results->source_count++], RUN_ROW_TEXT_BYTES, "%s", source->name);
+    if (plan->checks)
+        error = run_mode(campaign, source, RUN_CHECK, 1);
+    if (!error && plan->measures_throughput)
+        error = run_mode(campaign, source, RUN_THROUGHPUT, plan->repetitions);
+    if (!error && plan->measures_memory)
+        error = run_mode(campaign, source, RUN_MEMORY, plan->memory_repetitions);
+    trace_source_close(source);
+    return error;
+}
+
+/* ---- the whole ---- */
+
+static int open_file(struct campaign *campaign, const char *name, FILE **stream, int (*write_header)(FILE *))
+{
+    char *path;
+    if (!campaign->plan->folder)
+        return 0;
+    if (asprintf(&path, "%s/%s", campaign->plan->folder, name) < 0)
+        return -ENOMEM;
+    *stream = fopen(path, "we");
+    int error = *stream ? write_header(*stream) : -errno;
+    free(path);
+    return error ? write_failed(campaign, error) : 0;
+}
+
+static int close_file(const struct campaign *campaign, FILE *stream)
+{
+    if (!stream)
+        return 0;
+    int error = fflush(stream) || fsync(fileno(stream)) ? -errno : 0;
+    if (fclose(stream) && !error)
+        error = -errno;
+    return error ? write_failed(campaign, error) : 0;
+}
+
+static unsigned steps_of(const struct campaign_plan *plan)
+{
+    return plan->source_count * ((plan->measures_throughput ? plan->repetitions : 0) +
+                                 (plan->measures_memory ? plan->memory_repetitions : 0) + (plan->checks ? 1 : 0));
+}
+
+int campaign_run(const struct campaign_plan *plan, struct campaign_results *results)
+{
+    struct campaign campaign = {
+        .plan = plan,
+        .results = results,
+        .started_ns = clock_now_ns(),
+        .random_state = plan->seed * 2 + 1,
+        .processor = last_processor(),
+    };
+    memset(results, 0, sizeof *results);
+    progress_start(&campaign.progress, plan->shows_progress, steps_of(plan));
+    int error = open_file(&campaign, "runs.csv", &campaign.runs, run_row_write_header);
+    if (!error && plan->measures_memory)
+        error = open_file(&campaign, "timeline.csv", &campaign.timeline, timeline_write_header);
+    for (unsigned i = 0; i < plan->source_count && !error; i++)
+        error = run_source(&campaign, plan->sources[i]);
+    progress_clear(&campaign.progress);
+    int closing = close_file(&campaign, campaign.runs);
+    int closing_timeline = close_file(&campaign, campaign.timeline);
+    return error ? error : closing ? closing : closing_timeline;
+}
+
+void campaign_results_clear(struct campaign_results *results)
+{
+    free(results->rows);
+    memset(results, 0, sizeof *results);
+}
+
+/* ---- statistics over rows ---- */
+
+double row_ns_per_event(const struct run_row *row)
+{
+    return row->ns_per_event;
+}
+
+double row_peak_rss(const struct run_row *row)
+{
+    return row->peak_rss_bytes;
+}
+
+double row_mean_rss(const struct run_row *row)
+{
+    return row->mean_rss_bytes;
+}
+
+double row_fragmentation(const struct run_row *row)
+{
+    return row->fragmentation_integral;
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+struct campaign_statistic campaign_statistic(const struct campaign_results *results, const char *source,
+                                             const char *allocator, enum run_mode mode,
+                                             double (*column)(const struct run_row *row))
+{
+    struct campaign_statistic statistic = {.median = NAN, .minimum = NAN, .maximum = NAN};
+    double *values = malloc((results->row_count + 1) * sizeof *values);
+    size_t count = 0;
+    for (size_t i = 0; values && i < results->row_count; i++) {
+        const struct run_row *row = &results->rows[i];
+        if (run_row_is_ok(row) && !isnan(column(row)) && !strcmp(row->mode, run_mode_names[mode]) &&
+            !strcmp(row->allocator, allocator) && !strcmp(row->source, source))
+            values[count++] = column(row);
+    }
+    if (count) {
+        qsort(values, count, sizeof *values, compare_doubles);
+        statistic.median = (values[(count - 1) / 2] + values[count / 2]) / 2;
+        statistic.minimum = values[0];
+        statistic.maximum = values[count - 1];
+        statistic.count = (unsigned)count;
+    }
+    free(values);
+    return statistic;
+}

@@ -1,0 +1,66 @@
+/* A campaign: sources x allocators x modes x repetitions, each run in its own process, with one row per run.
+ *
+ * Within a source the repetitions are blocks: every allocator runs once in each block, in an order shuffled anew, so
+ * that drift of the machine falls on all of them alike (randomised complete blocks).
+ */
+#ifndef REPLAY_CAMPAIGN_H
+#define REPLAY_CAMPAIGN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "replay/run_row.h"
+
+#define CAMPAIGN_ALLOCATOR_LIMIT 32
+#define CAMPAIGN_SOURCE_LIMIT    256
+
+struct campaign_plan {
+    const char *allocators[CAMPAIGN_ALLOCATOR_LIMIT]; /* names that target_find knows */
+    unsigned allocator_count;
+    const char *sources[CAMPAIGN_SOURCE_LIMIT];
+    unsigned source_count;
+    bool measures_throughput, measures_memory, checks;
+    enum run_touch touch;
+    unsigned repetitions;        /* of throughput; memory and check run once */
+    unsigned memory_repetitions;
+    unsigned limit_s;            /* for one window of one run */
+    double budget_s;             /* further repetitions of throughput are left out once this is spent; 0 for no limit */
+    uint64_t seed;
+    bool shows_progress;
+    const char *folder; /* of runs.csv and timeline.csv, NULL for none; must exist */
+};
+
+/* All rows of a campaign, and for each source whether it is a trace. */
+struct campaign_results {
+    struct run_row *rows;
+    size_t row_count, row_capacity;
+    bool is_trace[CAMPAIGN_SOURCE_LIMIT];
+    char source_names[CAMPAIGN_SOURCE_LIMIT][RUN_ROW_TEXT_BYTES];
+    unsigned source_count;  /* that could be opened */
+    unsigned failed_count;  /* runs and sources that failed */
+    unsigned skipped_count; /* runs of allocators that are not there */
+};
+
+/* Runs the plan. What fails is reported on standard error at once, kept as a row, and the rest goes on. Returns 0, or
+ * -errno where results could not be written (reported as well). The caller clears *results with
+ * campaign_results_clear in both cases. */
+int campaign_run(const struct campaign_plan *plan, struct campaign_results *results);
+
+void campaign_results_clear(struct campaign_results *results);
+
+/* Median, least and largest of a column over the rows of (source, allocator, mode) that are ok. */
+struct campaign_statistic {
+    double median, minimum, maximum;
+    unsigned count;
+};
+struct campaign_statistic campaign_statistic(const struct campaign_results *results, const char *source,
+                                             const char *allocator, enum run_mode mode,
+                                             double (*column)(const struct run_row *row));
+
+/* Columns for campaign_statistic. */
+double row_ns_per_event(const struct run_row *row);
+double row_peak_rss(const struct run_row *row);
+double row_mean_rss(const struct run_row *row);
+double row_fragmentation(const struct run_row *row);
+
+#endif

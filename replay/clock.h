@@ -1,0 +1,16 @@
+/* The one clock of timed regions. */
+#ifndef REPLAY_CLOCK_H
+#define REPLAY_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds of CLOCK_MONOTONIC_RAW, which is not slewed while a run lasts. */
+static inline uint64_t clock_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,67 @@
+#include "replay/metrics.h"
+
+#include <math.h>
+
+static double ratio(double numerator, double denominator)
+{
+    return denominator > 0 ? numerator / denominator : NAN;
+}
+
+static bool is_of_source(const struct sample *sample)
+{
+    return sample->point <= POINT_END;
+}
+
+struct integrals {
+    double live, usable, resident, events;
+};
+
+/* Adds the trapezoid between two neighbouring points. */
+static void add_stretch(struct integrals *sum, const struct sample *from, const struct sample *to)
+{
+    double events = (double)(to->event - from->event);
+    sum->live += events * ((double)from->live_bytes + (double)to->live_bytes) / 2;
+    sum->usable += events * ((double)from->usable_bytes + (double)to->usable_bytes) / 2;
+    sum->resident += events * ((double)from->resident_bytes + (double)to->resident_bytes) / 2;
+    sum->events += events;
+}
+
+void metrics_of_samples(struct fragmentation *result, const struct sample *samples, uint32_t count,
+                        uint64_t peak_resident_bytes, uint64_t peak_live_bytes)
+{
+    struct integrals sum = {0};
+    struct sample start = {0};
+    const struct sample *previous = &start, *fullest = NULL;
+    double ratios = 0, ratio_count = 0;
+    bool usable_known = count > 0;
+
+    *result = (struct fragmentation){.at_peak_live = NAN, .at_peak_rss = NAN, .drained_rss_bytes = NAN};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sample *sample = &samples[i];
+        if (sample->point == POINT_DRAIN_1S)
+            result->drained_rss_bytes = (double)sample->resident_bytes;
+        if (!is_of_source(sample))
+            continue;
+        add_stretch(&sum, previous, sample);
+        previous = sample;
+        usable_known = usable_known && sample->usable_known;
+        result->peak_usable_bytes = fmax(result->peak_usable_bytes, (double)sample->usable_bytes);
+        if (!fullest || sample->resident_bytes > fullest->resident_bytes)
+            fullest = sample;
+        if (sample->live_bytes) {
+            ratios += (double)sample->resident_bytes / (double)sample->live_bytes;
+            ratio_count++;
+        }
+        if (sample->live_bytes == peak_live_bytes)
+            result->at_peak_live = ratio((double)sample->resident_bytes, (double)sample->live_bytes);
+    }
+    if (fullest)
+        result->at_peak_rss = ratio((double)fullest->resident_bytes, (double)fullest->live_bytes);
+    result->mean = ratio(ratios, ratio_count);
+    result->peak_ratio = ratio((double)peak_resident_bytes, (double)peak_live_bytes);
+    result->integral = ratio(sum.resident, sum.live);
+    result->mean_rss_bytes = ratio(sum.resident, sum.events);
+    result->internal = usable_known ? ratio(sum.usable - sum.live, sum.usable) : NAN;
+    if (!usable_known)
+        result->peak_usable_bytes = NAN;
+}

@@ -1,0 +1,227 @@
+#include "replay/run_row.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "replay/metrics.h"
+
+enum column_type { COLUMN_ARRAY, COLUMN_CONSTANT, COLUMN_NUMBER };
+
+struct column {
+    const char *name;
+    enum column_type type;
+    size_t offset;
+};
+
+#define COLUMN(column_type, field) {#field, column_type, offsetof(struct run_row, field)}
+
+/* The columns in their order; header and rows both come from here. A new column goes to the end of its group, and is
+ * described in results/README.md; changing the meaning of one raises RUN_SCHEMA_VERSION. */
+static const struct column columns[] = {
+    COLUMN(COLUMN_NUMBER, schema_version),
+    COLUMN(COLUMN_ARRAY, allocator),
+    COLUMN(COLUMN_ARRAY, allocator_version),
+    COLUMN(COLUMN_ARRAY, source),
+    COLUMN(COLUMN_CONSTANT, mode),
+    COLUMN(COLUMN_CONSTANT, touch),
+    COLUMN(COLUMN_NUMBER, threads),
+    COLUMN(COLUMN_NUMBER, repetition),
+    COLUMN(COLUMN_NUMBER, seed),
+    COLUMN(COLUMN_NUMBER, events),
+    COLUMN(COLUMN_NUMBER, unsupported_events),
+    COLUMN(COLUMN_NUMBER, wall_ns),
+    COLUMN(COLUMN_NUMBER, user_ns),
+    COLUMN(COLUMN_NUMBER, system_ns),
+    COLUMN(COLUMN_NUMBER, ns_per_event),
+    COLUMN(COLUMN_NUMBER, overhead_ns_per_event),
+    COLUMN(COLUMN_NUMBER, stall_ns),
+    COLUMN(COLUMN_NUMBER, peak_live_bytes),
+    COLUMN(COLUMN_NUMBER, peak_usable_bytes),
+    COLUMN(COLUMN_NUMBER, peak_rss_bytes),
+    COLUMN(COLUMN_NUMBER, mean_rss_bytes),
+    COLUMN(COLUMN_NUMBER, drained_rss_bytes),
+    COLUMN(COLUMN_NUMBER, fragmentation_mean),
+    COLUMN(COLUMN_NUMBER, fragmentation_at_peak_live),
+    COLUMN(COLUMN_NUMBER, fragmentation_at_peak_rss),
+    COLUMN(COLUMN_NUMBER, fragmentation_peak_ratio),
+    COLUMN(COLUMN_NUMBER, fragmentation_integral),
+    COLUMN(COLUMN_NUMBER, internal_fragmentation),
+    COLUMN(COLUMN_NUMBER, minor_faults),
+    COLUMN(COLUMN_NUMBER, major_faults),
+    COLUMN(COLUMN_CONSTANT, status),
+    COLUMN(COLUMN_ARRAY, error),
+};
+#define COLUMN_COUNT (sizeof columns / sizeof columns[0])
+
+/* ---- filling ---- */
+
+uint64_t run_row_calls(const struct trace_summary *summary)
+{
+    return summary->event_count - summary->call_count[TRACE_THREAD_START] - summary->call_count[TRACE_THREAD_END];
+}
+
+bool run_row_is_ok(const struct run_row *row)
+{
+    return !strcmp(row->status, "ok");
+}
+
+static void forget_numbers(struct run_row *row)
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        if (columns[i].type == COLUMN_NUMBER)
+            *(double *)(void *)((char *)row + columns[i].offset) = NAN;
+}
+
+static void fill_identity(struct run_row *row, const struct run_identity *identity)
+{
+    const struct trace_summary *summary = identity->source->summary;
+    snprintf(row->allocator, sizeof row->allocator, "%s", identity->allocator);
+    snprintf(row->source, sizeof row->source, "%s", identity->source->name);
+    row->mode = run_mode_names[identity->mode];
+    row->touch = run_touch_names[identity->mode == RUN_CHECK ? TOUCH_FULL : identity->touch];
+    row->schema_version = RUN_SCHEMA_VERSION;
+    row->repetition = identity->repetition;
+    row->seed = (double)identity->seed;
+    if (!summary)
+        return;
+    row->threads = summary->thread_count;
+    row->peak_live_bytes = (double)summary->peak_live_bytes;
+    row->events = (double)run_row_calls(summary);
+}
+
+static void fill_times(struct run_row *row, const struct run_outcome *outcome)
+{
+    row->unsupported_events = (double)outcome->unsupported_count;
+    row->wall_ns = (double)outcome->wall_ns;
+    row->user_ns = (double)outcome->user_ns;
+    row->system_ns = (double)outcome->system_ns;
+    row->ns_per_event = row->events > 0 ? row->wall_ns / row->events : NAN;
+    row->stall_ns = (double)outcome->stall_ns;
+    row->minor_faults = (double)outcome->minor_faults;
+    row->major_faults = (double)outcome->major_faults;
+}
+
+static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
+{
+    struct fragmentation metrics;
+    if (!outcome->resident_known)
+        return;
+    metrics_of_samples(&metrics, outcome->samples, outcome->sample_count, outcome->peak_resident_bytes,
+                       (uint64_t)row->peak_live_bytes);
+    row->peak_rss_bytes = (double)outcome->peak_resident_bytes;
+    row->mean_rss_bytes = round(metrics.mean_rss_bytes);
+    row->peak_usable_bytes = metrics.peak_usable_bytes;
+    row->drained_rss_bytes = metrics.drained_rss_bytes;
+    row->fragmentation_mean = metrics.mean;
+    row->fragmentation_at_peak_live = metrics.at_peak_live;
+    row->fragmentation_at_peak_rss = metrics.at_peak_rss;
+    row->fragmentation_peak_ratio = metrics.peak_ratio;
+    row->fragmentation_integral = metrics.integral;
+    row->internal_fragmentation = metrics.internal;
+}
+
+void run_row_fill(struct run_row *row, const struct run_identity *identity, const struct run_outcome *outcome,
+                  const char *error)
+{
+    memset(row, 0, sizeof *row);
+    forget_numbers(row);
+    fill_identity(row, identity);
+    if (!outcome) {
+        row->status = "failed";
+        snprintf(row->error, sizeof row->error, "%s", error);
+        return;
+    }
+    snprintf(row->allocator_version, sizeof row->allocator_version, "%s", outcome->version);
+    snprintf(row->error, sizeof row->error, "%s", outcome->error);
+    if (outcome->is_missing) {
+        row->status = "skipped";
+    } else if (!outcome->is_complete || outcome->defect_count) {
+        row->status = "failed";
+    } else {
+        row->status = "ok";
+        fill_times(row, outcome);
+        if (identity->mode == RUN_MEMORY)
+            fill_memory(row, outcome);
+    }
+}
+
+/* ---- writing ---- */
+
+void csv_write_text(FILE *stream, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+void csv_write_number(FILE *stream, double number)
+{
+    if (isnan(number))
+        return;
+    if (number == floor(number) && fabs(number) < 9007199254740992.0)
+        fprintf(stream, "%.0f", number);
+    else
+        fprintf(stream, "%.4f", number);
+}
+
+static int end_line(FILE *stream)
+{
+    fputc('\n', stream);
+    return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
+}
+
+int run_row_write_header(FILE *stream)
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        fprintf(stream, "%s%s", i ? "," : "", columns[i].name);
+    return end_line(stream);
+}
+
+int run_row_write(FILE *stream, const struct run_row *row)
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        const char *field = (const char *)row + columns[i].offset;
+        if (i)
+            fputc(',', stream);
+        if (columns[i].type == COLUMN_NUMBER)
+            csv_write_number(stream, *(const double *)(const void *)field);
+        else if (columns[i].type == COLUMN_ARRAY)
+            csv_write_text(stream, field);
+        else
+            csv_write_text(stream, *(const char *const *)(const void *)field);
+    }
+    return end_line(stream);
+}
+
+int timeline_write_header(FILE *stream)
+{
+    fputs("schema_version,allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,point", stream);
+    return end_line(stream);
+}
+
+int timeline_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome)
+{
+    for (uint32_t i = 0; i < outcome->sample_count; i++) {
+        const struct sample *sample = &outcome->samples[i];
+        fprintf(stream, "%d,", RUN_SCHEMA_VERSION);
+        csv_write_text(stream, row->allocator);
+        fputc(',', stream);
+        csv_write_text(stream, row->source);
+        fprintf(stream, ",%.0f,%" PRIu64 ",%" PRIu64 ",", row->repetition, sample->event, sample->live_bytes);
+        if (sample->usable_known)
+            fprintf(stream, "%" PRIu64, sample->usable_bytes);
+        fprintf(stream, ",%" PRIu64 ",%s\n", sample->resident_bytes, sample_point_names[sample->point]);
+    }
+    return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
+}

@@ -1,0 +1,58 @@
+/* One row of runs.csv: the run's identity and all that was measured. */
+#ifndef REPLAY_RUN_ROW_H
+#define REPLAY_RUN_ROW_H
+
+#include <stdio.h>
+
+#include "replay/run.h"
+#include "traces/trace.h"
+
+#define RUN_SCHEMA_VERSION 1
+#define RUN_ROW_TEXT_BYTES 256
+
+/* Numbers are doubles, exact up to 2^53; NAN is "unknown" and is written as nothing. */
+struct run_row {
+    char allocator[RUN_ROW_TEXT_BYTES], allocator_version[RUN_ROW_TEXT_BYTES], source[RUN_ROW_TEXT_BYTES];
+    const char *mode, *touch, *status; /* string constants */
+    char error[512];
+    double schema_version, threads, repetition, seed, events, unsupported_events;
+    double wall_ns, user_ns, system_ns, ns_per_event, overhead_ns_per_event, stall_ns;
+    double peak_live_bytes, peak_usable_bytes, peak_rss_bytes, mean_rss_bytes, drained_rss_bytes;
+    double fragmentation_mean, fragmentation_at_peak_live, fragmentation_at_peak_rss, fragmentation_peak_ratio,
+        fragmentation_integral, internal_fragmentation;
+    double minor_faults, major_faults;
+};
+
+struct run_identity {
+    const char *allocator;
+    const struct trace_source *source; /* with its summary */
+    enum run_mode mode;
+    enum run_touch touch;
+    unsigned repetition;
+    uint64_t seed;
+};
+
+/* Fills the row; `outcome` NULL means that the run never started, and `error` then says why. */
+void run_row_fill(struct run_row *row, const struct run_identity *identity, const struct run_outcome *outcome,
+                  const char *error);
+
+bool run_row_is_ok(const struct run_row *row);
+
+/* The calls of a source: its events without starts and ends of threads. */
+uint64_t run_row_calls(const struct trace_summary *summary);
+
+/* Write the header or a row. Returns 0 or -errno. */
+int run_row_write_header(FILE *stream);
+int run_row_write(FILE *stream, const struct run_row *row);
+
+/* timeline.csv: its header, and the samples of one memory run. Returns 0 or -errno. */
+int timeline_write_header(FILE *stream);
+int timeline_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
+
+/* Writes one text field, quoted as in RFC 4180 where it must be. */
+void csv_write_text(FILE *stream, const char *text);
+
+/* Writes one number with all of its digits, nothing for NAN. */
+void csv_write_number(FILE *stream, double number);
+
+#endif

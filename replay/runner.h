@@ -1,0 +1,29 @@
+/* Plays one source on any number of targets, each run in a fresh process. */
+#ifndef REPLAY_RUNNER_H
+#define REPLAY_RUNNER_H
+
+#include "replay/run.h"
+#include "traces/trace.h"
+
+struct runner;
+
+struct runner_options {
+    enum run_mode mode;
+    enum run_touch touch;
+    bool waits_for_drain; /* memory mode: sample on for a second after all is freed */
+    int processor;        /* for single-threaded sources; -1 for any */
+    unsigned limit_s;     /* a window that takes longer is given up; 0 for no limit */
+};
+
+/* Decodes the source, whose summary becomes known, into a region; a source larger than a window is decoded piece by piece
+ * during each run, while the run's clock stands. The source must outlive the runner. Returns 0 or -errno with source->error. */
+int runner_open(struct runner **runner, struct trace_source *source, const struct runner_options *options);
+
+/* Runs on the target of that name, which target_find knows. The outcome is the runner's, valid until the next call;
+ * where it is not complete, its `error` says why. Returns NULL where the run could not be started (errno). */
+const struct run_outcome *runner_run(struct runner *runner, const char *target_name);
+
+/* NULL is allowed. */
+void runner_close(struct runner *runner);
+
+#endif

@@ -1,0 +1,117 @@
+#include "replay/sources.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "workloads/workload.h"
+
+#define TRACE_SUFFIX ".trace"
+
+/* The folder that holds this program, without a final slash. */
+static char *program_folder(void)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0)
+        return NULL;
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    return strdup(path);
+}
+
+char *source_data_folder(const char *name)
+{
+    char *folder = program_folder(), *candidate;
+    const char *const patterns[] = {HEAPLAB_SOURCE_FOLDER "/%.0s%s", "%s/../share/heaplab/%s"};
+    for (size_t i = 0; folder && i < sizeof patterns / sizeof patterns[0]; i++) {
+        if (asprintf(&candidate, patterns[i], folder, name) < 0)
+            break;
+        if (access(candidate, R_OK | X_OK) == 0) {
+            free(folder);
+            return candidate;
+        }
+        free(candidate);
+    }
+    free(folder);
+    errno = ENOENT;
+    return NULL;
+}
+
+/* ---- shipped traces ---- */
+
+static int is_trace_file(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name), suffix = strlen(TRACE_SUFFIX);
+    return length > suffix && !strcmp(entry->d_name + length - suffix, TRACE_SUFFIX);
+}
+
+char **source_shipped_names(void)
+{
+    struct dirent **entries;
+    char *folder = source_data_folder("traces/data");
+    int count = folder ? scandir(folder, &entries, is_trace_file, alphasort) : -1;
+    free(folder);
+    if (count < 0)
+        return NULL;
+    char **names = calloc((size_t)count + 1, sizeof *names);
+    for (int i = 0; i < count; i++) {
+        if (names)
+            names[i] = strndup(entries[i]->d_name, strlen(entries[i]->d_name) - strlen(TRACE_SUFFIX));
+        free(entries[i]);
+    }
+    free(entries);
+    return names;
+}
+
+void source_free_names(char **names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
+}
+
+static char *shipped_path(const char *name)
+{
+    char *path = NULL, *folder = strchr(name, '/') ? NULL : source_data_folder("traces/data");
+    if (folder && asprintf(&path, "%s/%s" TRACE_SUFFIX, folder, name) < 0)
+        path = NULL;
+    free(folder);
+    if (path && access(path, F_OK) != 0) {
+        free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+/* ---- opening ---- */
+
+static int unknown_source(const char *text, struct trace_error *error)
+{
+    error->byte_offset = UINT64_MAX;
+    snprintf(error->message, sizeof error->message,
+             "no such file, shipped trace or workload%s; 'heaplab list' shows what there is",
+             strchr(text, ':') ? " of that name before the ':'" : "");
+    return -ENOENT;
+}
+
+int source_open(struct trace_source **source, const char *text, bool *is_trace, struct trace_error *error)
+{
+    *is_trace = true;
+    if (access(text, F_OK) == 0)
+        return trace_open(source, text, error);
+    char *path = shipped_path(text);
+    if (path) {
+        int failure = trace_open(source, path, error);
+        free(path);
+        return failure;
+    }
+    *is_trace = false;
+    int failure = workload_open(source, text, error);
+    return failure == -ENOENT ? unknown_source(text, error) : failure;
+}

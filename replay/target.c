@@ -1,0 +1,29 @@
+#include "replay/target.h"
+
+#include <string.h>
+
+/* To add an allocator: write adapters/NAME.c with a `const struct target_adapter target_NAME`, declare it in
+ * target.h, add the file to CMakeLists.txt, a line here and a colour in plots/palette.gp. A plain shared library with malloc and free
+ * needs no adapter: name its path. */
+const struct target_adapter *const target_registry[] = {
+    &target_null, &target_system, &target_jemalloc, &target_mimalloc, &target_tcmalloc, &target_mem, &target_mem_ts, NULL,
+};
+
+static bool names_a_library(const char *name)
+{
+    const char *suffix = strstr(name, ".so");
+    return strchr(name, '/') || (suffix && (suffix[3] == '\0' || suffix[3] == '.'));
+}
+
+const struct target_adapter *target_find(const char *name)
+{
+    for (size_t i = 0; target_registry[i]; i++)
+        if (!strcmp(target_registry[i]->name, name))
+            return target_registry[i];
+    return names_a_library(name) ? &target_shared_library : NULL;
+}
+
+const char *target_library(const struct target_adapter *adapter, const char *name)
+{
+    return adapter == &target_shared_library ? name : adapter->library;
+}
