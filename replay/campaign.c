@@ -72,7 +72,8 @@ static int last_processor(void)
 /* Each source has its even share, so that the last ones are measured as often as the first. */
 static bool budget_is_spent(const struct campaign *campaign)
 {
-    double share = campaign->plan->budget_s * campaign->sources_begun / campaign->plan->source_count;
+    double share =
+        campaign->plan->budget_s * campaign->sources_begun / campaign->plan->source_count;
     return share > 0 && (double)(clock_now_ns() - campaign->started_ns) / 1e9 > share;
 }
 
@@ -99,7 +100,8 @@ static struct run_row *new_row(struct campaign_results *results)
 static int write_failed(const struct campaign *campaign, int error)
 {
     progress_clear(&campaign->progress);
-    message("%s: %s; free some room or name another folder with -o", campaign->plan->folder, strerror(-error));
+    message("%s: %s; free some room or name another folder with -o", campaign->plan->folder,
+            strerror(-error));
     return error;
 }
 
@@ -121,7 +123,8 @@ static void report_run(struct campaign *campaign, unsigned allocator, const stru
 
 /* ---- runs ---- */
 
-static int run_one(struct campaign *campaign, struct block *block, unsigned allocator, unsigned repetition)
+static int run_one(struct campaign *campaign, struct block *block, unsigned allocator,
+                   unsigned repetition)
 {
     const char *name = campaign->plan->allocators[allocator];
     struct run_identity identity = {
@@ -137,7 +140,8 @@ static int run_one(struct campaign *campaign, struct block *block, unsigned allo
     struct run_row *row = new_row(campaign->results);
     if (!row)
         return -ENOMEM;
-    run_row_fill(row, &identity, outcome, block->source->error.message[0] ? block->source->error.message : strerror(errno));
+    run_row_fill(row, &identity, outcome,
+                 block->source->error.message[0] ? block->source->error.message : strerror(errno));
     if (block->mode == RUN_THROUGHPUT)
         row->overhead_ns_per_event = block->overhead_ns;
     report_run(campaign, allocator, row);
@@ -149,10 +153,12 @@ static int run_one(struct campaign *campaign, struct block *block, unsigned allo
 }
 
 /* Single-threaded allocators can't play several threads; that is no failure. */
-static bool can_play(const struct campaign *campaign, unsigned allocator, const struct trace_source *source)
+static bool can_play(const struct campaign *campaign, unsigned allocator,
+                     const struct trace_source *source)
 {
     const struct target_adapter *adapter = target_find(campaign->plan->allocators[allocator]);
-    return !campaign->is_missing[allocator] && !(adapter->single_threaded && source->summary->thread_count > 1);
+    return !campaign->is_missing[allocator] &&
+           !(adapter->single_threaded && source->summary->thread_count > 1);
 }
 
 /* One block: every allocator but `null` once, in random order. */
@@ -164,7 +170,8 @@ static int run_block(struct campaign *campaign, struct block *block, unsigned re
         order[i] = i;
     shuffle(campaign, order, count);
     for (unsigned i = 0; i < count && !error; i++)
-        if (!is_null(campaign->plan->allocators[order[i]]) && can_play(campaign, order[i], block->source))
+        if (!is_null(campaign->plan->allocators[order[i]]) &&
+            can_play(campaign, order[i], block->source))
             error = run_one(campaign, block, order[i], repetition);
     return error;
 }
@@ -178,8 +185,9 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
             continue;
         for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++)
             error = run_one(campaign, block, i, repetition);
-        block->overhead_ns = campaign_statistic(campaign->results, block->source->name, target_null.name,
-                                                RUN_THROUGHPUT, row_ns_per_event).median;
+        block->overhead_ns = campaign_statistic(campaign->results, block->source->name,
+                                                target_null.name, RUN_THROUGHPUT, row_ns_per_event)
+                                 .median;
     }
     return error;
 }
@@ -187,7 +195,8 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
 /* No verdict can rest on fewer blocks, so the budget does not cut into these. */
 #define LEAST_BLOCKS 3
 
-static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode, unsigned repetitions)
+static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode,
+                    unsigned repetitions)
 {
     struct block block = {.source = source, .mode = mode, .overhead_ns = NAN};
     struct runner_options options = {
@@ -231,7 +240,8 @@ static int run_source(struct campaign *campaign, const char *text)
         return 0;
     }
     results->is_trace[results->source_count] = is_trace;
-    snprintf(results->source_names[results->source_count++], RUN_ROW_TEXT_BYTES, "%s", source->name);
+    snprintf(results->source_names[results->source_count++], RUN_ROW_TEXT_BYTES, "%s",
+             source->name);
     if (plan->checks)
         error = run_mode(campaign, source, RUN_CHECK, 1);
     if (!error && plan->measures_throughput)
@@ -244,7 +254,8 @@ static int run_source(struct campaign *campaign, const char *text)
 
 /* ---- the whole ---- */
 
-static int open_file(struct campaign *campaign, const char *name, FILE **stream, int (*write_header)(FILE *))
+static int open_file(struct campaign *campaign, const char *name, FILE **stream,
+                     int (*write_header)(FILE *))
 {
     char *path;
     if (!campaign->plan->folder)
@@ -269,8 +280,9 @@ static int close_file(const struct campaign *campaign, FILE *stream)
 
 static unsigned steps_of(const struct campaign_plan *plan)
 {
-    return plan->source_count * ((plan->measures_throughput ? plan->repetitions : 0) +
-                                 (plan->measures_memory ? plan->memory_repetitions : 0) + (plan->checks ? 1 : 0));
+    return plan->source_count *
+           ((plan->measures_throughput ? plan->repetitions : 0) +
+            (plan->measures_memory ? plan->memory_repetitions : 0) + (plan->checks ? 1 : 0));
 }
 
 int campaign_run(const struct campaign_plan *plan, struct campaign_results *results)
@@ -329,8 +341,9 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-struct campaign_statistic campaign_statistic(const struct campaign_results *results, const char *source,
-                                             const char *allocator, enum run_mode mode,
+struct campaign_statistic campaign_statistic(const struct campaign_results *results,
+                                             const char *source, const char *allocator,
+                                             enum run_mode mode,
                                              double (*column)(const struct run_row *row))
 {
     struct campaign_statistic statistic = {.median = NAN, .minimum = NAN, .maximum = NAN};

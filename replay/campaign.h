@@ -1,7 +1,9 @@
-/* A campaign: sources x allocators x modes x repetitions, each run in its own process, with one row per run.
+/* A campaign: sources x allocators x modes x repetitions, each run in its own process, with one row
+ * per run.
  *
- * Within a source the repetitions are blocks: every allocator runs once in each block, in an order shuffled anew, so
- * that drift of the machine falls on all of them alike (randomised complete blocks).
+ * Within a source the repetitions are blocks: every allocator runs once in each block, in an order
+ * shuffled anew, so that drift of the machine falls on all of them alike (randomised complete
+ * blocks).
  */
 #ifndef REPLAY_CAMPAIGN_H
 #define REPLAY_CAMPAIGN_H
@@ -21,10 +23,11 @@ struct campaign_plan {
     unsigned source_count;
     bool measures_throughput, measures_memory, checks;
     enum run_touch touch;
-    unsigned repetitions;        /* of throughput; memory and check run once */
+    unsigned repetitions; /* of throughput; memory and check run once */
     unsigned memory_repetitions;
-    unsigned limit_s;            /* for one window of one run */
-    double budget_s;             /* further repetitions of throughput are left out once this is spent; 0 for no limit */
+    unsigned limit_s; /* for one window of one run */
+    double budget_s;  /* further repetitions of throughput are left out once this is spent; 0 for no
+                         limit */
     uint64_t seed;
     bool shows_progress;
     const char *folder; /* of runs.csv and timeline.csv, NULL for none; must exist */
@@ -41,9 +44,9 @@ struct campaign_results {
     unsigned skipped_count; /* runs of allocators that are not there */
 };
 
-/* Runs the plan. What fails is reported on standard error at once, kept as a row, and the rest goes on. Returns 0, or
- * -errno where results could not be written (reported as well). The caller clears *results with
- * campaign_results_clear in both cases. */
+/* Runs the plan. What fails is reported on standard error at once, kept as a row, and the rest goes
+ * on. Returns 0, or -errno where results could not be written (reported as well). The caller clears
+ * *results with campaign_results_clear in both cases. */
 int campaign_run(const struct campaign_plan *plan, struct campaign_results *results);
 
 void campaign_results_clear(struct campaign_results *results);
@@ -53,8 +56,9 @@ struct campaign_statistic {
     double median, minimum, maximum;
     unsigned count;
 };
-struct campaign_statistic campaign_statistic(const struct campaign_results *results, const char *source,
-                                             const char *allocator, enum run_mode mode,
+struct campaign_statistic campaign_statistic(const struct campaign_results *results,
+                                             const char *source, const char *allocator,
+                                             enum run_mode mode,
                                              double (*column)(const struct run_row *row));
 
 /* Columns for campaign_statistic. */

@@ -26,7 +26,8 @@ static struct run_control *map_region(int descriptor)
         return NULL;
     size_t bytes = head->region_bytes;
     munmap(head, page);
-    struct run_control *control = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    struct run_control *control =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     return control == MAP_FAILED ? NULL : control;
 }
 
@@ -94,7 +95,8 @@ static void measure_memory(struct run_control *control, const struct target *tar
     if (!error)
         error = memory_probe_set_baseline(&probe);
     if (error) {
-        snprintf(control->outcome.error, sizeof control->outcome.error, "/proc/self/status: %s", strerror(-error));
+        snprintf(control->outcome.error, sizeof control->outcome.error, "/proc/self/status: %s",
+                 strerror(-error));
         exit(1);
     }
     if (target->usable_size) {
@@ -111,7 +113,8 @@ static void check_promises(struct run_control *control, const struct target *tar
     struct run_outcome *outcome = &control->outcome;
     struct target checker;
     if (check_target(&checker, target) != 0) {
-        snprintf(outcome->error, sizeof outcome->error, "no address space for the shadow map; raise the limit (ulimit -v)");
+        snprintf(outcome->error, sizeof outcome->error,
+                 "no address space for the shadow map; raise the limit (ulimit -v)");
         exit(1);
     }
     engine_play(control, &checker, NULL, NULL);
@@ -140,6 +143,7 @@ int child_main(int argc, char **argv)
     control->outcome.is_complete = true;
     atomic_fetch_add(&control->windows_played, 1);
     run_futex_wake(&control->windows_played);
-    /* Exit handlers of the measured library are no part of the run, and a broken one must not spoil it. */
+    /* Exit handlers of the measured library are no part of the run, and a broken one must not spoil
+     * it. */
     _exit(0);
 }

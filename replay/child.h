@@ -4,7 +4,8 @@
 
 #define CHILD_COMMAND "__run"
 
-/* Maps the region behind the descriptor, plays it and leaves the outcome there. Returns the exit status. */
+/* Maps the region behind the descriptor, plays it and leaves the outcome there. Returns the exit
+ * status. */
 int child_main(int argc, char **argv);
 
 #endif

@@ -23,6 +23,8 @@ struct command {
 int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_record(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 /* Print "heaplab: ..." and a line break to standard error. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));

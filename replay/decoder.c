@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Events of one thread stand together in chunks; a JUMP leads from one to the next where they are not neighbours. Large
- * enough that jumps are rare, small enough that 10,000 threads fit a window. */
-#define CHUNK_EVENTS  256
+/* Events of one thread stand together in chunks; a JUMP leads from one to the next where they are
+ * not neighbours. Large enough that jumps are rare, small enough that 10,000 threads fit a window.
+ */
+#define CHUNK_EVENTS   256
 #define STAGING_EVENTS 4096
 
-/* Where a thread's next event goes: below `end`, whose last place is kept for a JUMP. 0 and 0: no chunk yet. */
+/* Where a thread's next event goes: below `end`, whose last place is kept for a JUMP. 0 and 0: no
+ * chunk yet. */
 struct cursor {
     uint64_t next, end;
 };
@@ -22,8 +24,8 @@ struct decoder {
     uint64_t *sizes;       /* by object: requested bytes */
     uint16_t *generations; /* by object: of its present or last life */
     struct cursor *cursors;
-    uint32_t *live_threads; /* the first live_count are alive */
-    uint32_t *live_places;  /* by thread: its place in live_threads */
+    uint32_t *live_threads;           /* the first live_count are alive */
+    uint32_t *live_places;            /* by thread: its place in live_threads */
     uint32_t live_count, ended_count; /* alive; ended since the segment began */
 
     uint64_t event, live_bytes, next_sample, sample_step;
@@ -47,12 +49,15 @@ static void start_over(struct decoder *decoder)
     decoder->ended_count = 0;
     decoder->event = 0;
     decoder->live_bytes = 0;
-    decoder->sample_step = decoder->plan.sample_count ? summary->event_count / decoder->plan.sample_count + 1 : UINT64_MAX;
+    decoder->sample_step = decoder->plan.sample_count
+                               ? summary->event_count / decoder->plan.sample_count + 1
+                               : UINT64_MAX;
     decoder->next_sample = decoder->sample_step;
     decoder->staged = decoder->taken = 0;
 }
 
-struct decoder *decoder_new(struct trace_source *source, struct run_control *control, const struct decoder_plan *plan)
+struct decoder *decoder_new(struct trace_source *source, struct run_control *control,
+                            const struct decoder_plan *plan)
 {
     struct decoder *decoder = calloc(1, sizeof *decoder);
     if (!decoder)
@@ -66,7 +71,8 @@ struct decoder *decoder_new(struct trace_source *source, struct run_control *con
     decoder->cursors = calloc(threads, sizeof *decoder->cursors);
     decoder->live_threads = calloc(threads, sizeof *decoder->live_threads);
     decoder->live_places = calloc(threads, sizeof *decoder->live_places);
-    if (!decoder->sizes || !decoder->generations || !decoder->cursors || !decoder->live_threads || !decoder->live_places) {
+    if (!decoder->sizes || !decoder->generations || !decoder->cursors || !decoder->live_threads ||
+        !decoder->live_places) {
         decoder_destroy(decoder);
         errno = ENOMEM;
         return NULL;
@@ -105,7 +111,8 @@ static struct replay_event *reserve(struct decoder *decoder, uint32_t thread, ui
             cursor->end += CHUNK_EVENTS;
         } else {
             if (cursor->end)
-                events[cursor->next] = (struct replay_event){.operation = REPLAY_JUMP, .size = control->events_used};
+                events[cursor->next] =
+                    (struct replay_event){.operation = REPLAY_JUMP, .size = control->events_used};
             else
                 run_firsts(control)[thread] = (uint32_t)control->events_used;
             cursor->next = control->events_used;
@@ -155,7 +162,8 @@ static bool grows_visibly(enum run_touch touch, uint64_t old_bytes, uint64_t new
            (touch == TOUCH_FULL && new_bytes > old_bytes);
 }
 
-static void decode_allocation(struct decoder *decoder, const struct trace_event *event, uint64_t bytes)
+static void decode_allocation(struct decoder *decoder, const struct trace_event *event,
+                              uint64_t bytes)
 {
     uint16_t *generation = &decoder->generations[event->object];
     *generation = replay_next_generation(*generation);
@@ -199,7 +207,8 @@ static void decode_release(struct decoder *decoder, const struct trace_event *ev
 static void start_thread(struct decoder *decoder, const struct trace_event *event)
 {
     uint32_t child = event->object;
-    emit(decoder, event->thread, (struct replay_event){.operation = REPLAY_THREAD_START, .slot = child});
+    emit(decoder, event->thread,
+         (struct replay_event){.operation = REPLAY_THREAD_START, .slot = child});
     decoder->live_places[child] = decoder->live_count;
     decoder->live_threads[decoder->live_count++] = child;
 }
@@ -232,7 +241,8 @@ static void decode_event(struct decoder *decoder, const struct trace_event *even
         decode_realloc(decoder, event, bytes);
     else
         emit(decoder, event->thread,
-             (struct replay_event){.operation = event->kind == TRACE_FREE ? REPLAY_FREE_NULL : REPLAY_FAILING,
+             (struct replay_event){.operation = event->kind == TRACE_FREE ? REPLAY_FREE_NULL
+                                                                          : REPLAY_FAILING,
                                    .size = bytes});
 }
 
@@ -249,7 +259,8 @@ static void end_segment(struct decoder *decoder, enum sample_point point)
     };
     decoder->ended_count = 0;
     for (uint32_t i = 0; i < decoder->live_count; i++)
-        emit(decoder, decoder->live_threads[i], (struct replay_event){.operation = REPLAY_SEGMENT_END});
+        emit(decoder, decoder->live_threads[i],
+             (struct replay_event){.operation = REPLAY_SEGMENT_END});
 }
 
 /* Ends a segment after the event just decoded, if the plan has a point there. */
@@ -281,8 +292,8 @@ static void start_window(struct decoder *decoder)
 static bool has_room(const struct decoder *decoder)
 {
     const struct run_control *control = decoder->control;
-    /* What one more event, the end of a planned segment and the end of the window may take: a chunk for each live
-     * thread at the most, since consecutive ends share one. */
+    /* What one more event, the end of a planned segment and the end of the window may take: a chunk
+     * for each live thread at the most, since consecutive ends share one. */
     uint64_t reserve_events = ((uint64_t)decoder->live_count + 4) * CHUNK_EVENTS;
     return control->events_used + reserve_events <= control->event_limit &&
            control->segment_count + 2 <= control->segment_limit;
@@ -294,7 +305,8 @@ int decoder_fill(struct decoder *decoder)
     while (has_room(decoder)) {
         if (decoder->taken == decoder->staged) {
             decoder->taken = 0;
-            int error = trace_source_read(decoder->source, decoder->staging, STAGING_EVENTS, &decoder->staged);
+            int error = trace_source_read(decoder->source, decoder->staging, STAGING_EVENTS,
+                                          &decoder->staged);
             if (error)
                 return error;
             if (decoder->staged == 0) {

@@ -13,12 +13,14 @@ struct decoder_plan {
     enum run_touch touch;
 };
 
-/* `source` has a summary and is at its first event; both it and `control` must outlive the decoder. Returns NULL with
- * errno ENOMEM. */
-struct decoder *decoder_new(struct trace_source *source, struct run_control *control, const struct decoder_plan *plan);
+/* `source` has a summary and is at its first event; both it and `control` must outlive the decoder.
+ * Returns NULL with errno ENOMEM. */
+struct decoder *decoder_new(struct trace_source *source, struct run_control *control,
+                            const struct decoder_plan *plan);
 void decoder_destroy(struct decoder *decoder);
 
-/* Fills the next window: events, segments, first events, and is_last_window. Returns 0 or -errno with source->error. */
+/* Fills the next window: events, segments, first events, and is_last_window. Returns 0 or -errno
+ * with source->error. */
 int decoder_fill(struct decoder *decoder);
 
 /* Rewinds the source for another run. Returns 0 or -errno with source->error. */

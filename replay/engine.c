@@ -14,25 +14,29 @@
 #include "replay/engine_loop.h"
 #include "replay/engine_thread.h"
 
-/* Spins before a waiting thread yields its processor: about a microsecond, the cost of a context switch. */
+/* Spins before a waiting thread yields its processor: about a microsecond, the cost of a context
+ * switch. */
 #define WAIT_SPINS 200
 
-/* While memory drains, the target is called this often, so that an allocator paced by its callers is paced. */
+/* While memory drains, the target is called this often, so that an allocator paced by its callers
+ * is paced. */
 #define DRAIN_STEP_US 1000
 
-/* Threads take turns in three roles: all play events; the last to arrive at a segment's end samples and fetches the
- * next window while the others sleep on `epoch`; the initial thread sets up, and stays to the end. */
+/* Threads take turns in three roles: all play events; the last to arrive at a segment's end samples
+ * and fetches the next window while the others sleep on `epoch`; the initial thread sets up, and
+ * stays to the end. */
 struct engine {
     struct run_control *control;
     const struct target *target;
     const struct memory_probe *probe; /* NULL: no sampling */
     uint64_t (*usable_bytes)(void);
-    const struct replay_event *(*play)(struct engine_thread *self, const struct replay_event *event);
+    const struct replay_event *(*play)(struct engine_thread *self,
+                                       const struct replay_event *event);
 
     struct engine_thread *threads; /* by index */
     _Atomic uint32_t arrived, epoch;
-    uint32_t segment;     /* written while all others wait */
-    uint64_t started_ns;  /* of the stretch of time that is being measured */
+    uint32_t segment;    /* written while all others wait */
+    uint64_t started_ns; /* of the stretch of time that is being measured */
     bool is_finished;
 
     pthread_mutex_t stack_lock; /* guards what follows */
@@ -46,10 +50,11 @@ struct engine {
 
 /* ---- the loop's variants ---- */
 
-#define DEFINE_PLAY(name, is_shared, touch)                                                                            \
-    static const struct replay_event *name(struct engine_thread *self, const struct replay_event *event)               \
-    {                                                                                                                  \
-        return play_events(self, event, is_shared, touch);                                                             \
+#define DEFINE_PLAY(name, is_shared, touch)                                  \
+    static const struct replay_event *name(struct engine_thread *self,       \
+                                           const struct replay_event *event) \
+    {                                                                        \
+        return play_events(self, event, is_shared, touch);                   \
     }
 
 DEFINE_PLAY(play_alone_none, false, TOUCH_NONE)
@@ -61,8 +66,8 @@ DEFINE_PLAY(play_shared_first, true, TOUCH_FIRST)
 DEFINE_PLAY(play_shared_page, true, TOUCH_PAGE)
 DEFINE_PLAY(play_shared_full, true, TOUCH_FULL)
 
-static const struct replay_event *(*const play_variants[2][TOUCH_COUNT])(struct engine_thread *,
-                                                                         const struct replay_event *) = {
+static const struct replay_event *(*const play_variants[2][TOUCH_COUNT])(
+    struct engine_thread *, const struct replay_event *) = {
     {play_alone_none, play_alone_first, play_alone_page, play_alone_full},
     {play_shared_none, play_shared_first, play_shared_page, play_shared_full},
 };
@@ -86,10 +91,12 @@ static void pause_or_yield(uint32_t round)
         sched_yield();
 }
 
-uint64_t engine_wait_for_object(struct engine_thread *self, _Atomic uint64_t *slot, uint16_t generation)
+uint64_t engine_wait_for_object(struct engine_thread *self, _Atomic uint64_t *slot,
+                                uint16_t generation)
 {
     uint64_t start = clock_now_ns(), value;
-    for (uint32_t round = 0; (value = atomic_load_explicit(slot, memory_order_acquire)) >> ADDRESS_BITS != generation;
+    for (uint32_t round = 0;
+         (value = atomic_load_explicit(slot, memory_order_acquire)) >> ADDRESS_BITS != generation;
          round++)
         pause_or_yield(round);
     self->stall_ns += clock_now_ns() - start;
@@ -128,7 +135,8 @@ static void stop_clock(struct engine *engine)
     engine->control->outcome.wall_ns += clock_now_ns() - engine->started_ns;
 }
 
-static void take_sample(struct engine *engine, uint64_t event, uint64_t live_bytes, enum sample_point point)
+static void take_sample(struct engine *engine, uint64_t event, uint64_t live_bytes,
+                        enum sample_point point)
 {
     struct run_outcome *outcome = &engine->control->outcome;
     if (!engine->probe || outcome->sample_count == RUN_SAMPLE_LIMIT)
@@ -148,7 +156,8 @@ static void read_peak(struct engine *engine)
 {
     uint64_t peak;
     struct run_outcome *outcome = &engine->control->outcome;
-    if (engine->probe && memory_probe_peak(engine->probe, &peak) == 0 && peak > outcome->peak_resident_bytes)
+    if (engine->probe && memory_probe_peak(engine->probe, &peak) == 0 &&
+        peak > outcome->peak_resident_bytes)
         outcome->peak_resident_bytes = peak;
 }
 
@@ -201,8 +210,10 @@ static void meet_others(struct engine_thread *self, bool is_leaving)
         run_futex_wait(&engine->epoch, epoch, 1000);
 }
 
-/* Where the thread goes on after a meeting: behind the segment's end, or at the start of a new window. */
-static const struct replay_event *next_event(struct engine_thread *self, const struct replay_event *end)
+/* Where the thread goes on after a meeting: behind the segment's end, or at the start of a new
+ * window. */
+static const struct replay_event *next_event(struct engine_thread *self,
+                                             const struct replay_event *end)
 {
     struct engine *engine = self->engine;
     return engine->segment ? end + 1 : self->events + run_firsts(engine->control)[self->index];
@@ -262,7 +273,8 @@ void engine_start_thread(struct engine *engine, uint32_t index)
     reap_ended(engine);
     thread->stack = take_stack(engine);
     if (thread->stack >= 0)
-        pthread_attr_setstack(&attributes, run_stack(engine->control, (uint32_t)thread->stack), RUN_STACK_BYTES);
+        pthread_attr_setstack(&attributes, run_stack(engine->control, (uint32_t)thread->stack),
+                              RUN_STACK_BYTES);
     else
         pthread_attr_setstacksize(&attributes, RUN_STACK_BYTES);
     int error = pthread_create(&thread->handle, &attributes, thread_main, thread);
@@ -303,7 +315,8 @@ static void free_everything(struct engine *engine)
     }
 }
 
-/* Waits like a program that goes on with a little work, so that a target paced by its callers gets its turns. */
+/* Waits like a program that goes on with a little work, so that a target paced by its callers gets
+ * its turns. */
 static void idle_until(struct engine *engine, uint64_t deadline_ns)
 {
     while (clock_now_ns() < deadline_ns) {
@@ -330,7 +343,8 @@ static uint64_t nanoseconds(struct timeval time)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static void note_usage(struct run_outcome *outcome, const struct rusage *before, const struct rusage *after)
+static void note_usage(struct run_outcome *outcome, const struct rusage *before,
+                       const struct rusage *after)
 {
     outcome->user_ns = nanoseconds(after->ru_utime) - nanoseconds(before->ru_utime);
     outcome->system_ns = nanoseconds(after->ru_stime) - nanoseconds(before->ru_stime);
@@ -338,8 +352,8 @@ static void note_usage(struct run_outcome *outcome, const struct rusage *before,
     outcome->major_faults = (uint64_t)(after->ru_majflt - before->ru_majflt);
 }
 
-void engine_play(struct run_control *control, const struct target *target, const struct memory_probe *probe,
-                 uint64_t (*usable_bytes)(void))
+void engine_play(struct run_control *control, const struct target *target,
+                 const struct memory_probe *probe, uint64_t (*usable_bytes)(void))
 {
     static struct engine engine; /* one per process */
     struct rusage before, after;

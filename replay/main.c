@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/child.h"
 #include "replay/command.h"
 
 /* To add a subcommand: write replay/cmd_NAME.c with `int cmd_NAME(int argc, char **argv)`, declare
@@ -12,7 +13,10 @@ static const struct command commands[] = {
     {"generate", "WORKLOAD[:KEY=VALUE,...] -o FILE", "write the events of a workload to a trace",
      cmd_generate},
     {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program", cmd_record},
+    {"list", "[allocators|traces|workloads]", "what can be measured, and on what", cmd_list},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
+    {"replay", "[-a NAME,...] [-m MODE] [-r RUNS] SOURCE...",
+     "replay traces and workloads on allocators", cmd_replay},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -39,6 +43,8 @@ int main(int argc, char **argv)
         puts("heaplab " HEAPLAB_VERSION);
         return COMMAND_DONE;
     }
+    if (!strcmp(argv[1], CHILD_COMMAND))
+        return child_main(argc - 1, argv + 1);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name))
             continue;

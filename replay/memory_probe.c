@@ -81,7 +81,8 @@ int memory_probe_peak(const struct memory_probe *probe, uint64_t *bytes)
     if (!probe->has_peak)
         return -ENOTSUP;
     int error = read_status(probe, &status);
-    /* The mark counts program text as well; what of it came in since the baseline is not the allocator's. */
+    /* The mark counts program text as well; what of it came in since the baseline is not the
+     * allocator's. */
     if (!error)
         *bytes = excess(excess(status.peak_bytes, probe->base_resident_bytes),
                         excess(status.file_bytes, probe->base_file_bytes));

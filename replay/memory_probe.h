@@ -1,4 +1,5 @@
-/* What this process holds in memory, from /proc/self/status (proc(5)). Never allocates after it was opened. */
+/* What this process holds in memory, from /proc/self/status (proc(5)). Never allocates after it was
+ * opened. */
 #ifndef REPLAY_MEMORY_PROBE_H
 #define REPLAY_MEMORY_PROBE_H
 
@@ -16,14 +17,17 @@ struct memory_probe {
 /* Returns 0 or -errno. */
 int memory_probe_open(struct memory_probe *probe);
 
-/* Takes the baseline and resets the kernel's high-water mark (clear_refs, Linux 4.0). Returns 0 or -errno. */
+/* Takes the baseline and resets the kernel's high-water mark (clear_refs, Linux 4.0). Returns 0 or
+ * -errno. */
 int memory_probe_set_baseline(struct memory_probe *probe);
 
-/* Resident bytes beyond the baseline, pages of files (program text) left out; 0 where there are fewer. The kernel counts
- * exactly since Linux 6.16; before, it may be off by some tens of pages per processor. Returns 0 or -errno. */
+/* Resident bytes beyond the baseline, pages of files (program text) left out; 0 where there are
+ * fewer. The kernel counts exactly since Linux 6.16; before, it may be off by some tens of pages
+ * per processor. Returns 0 or -errno. */
 int memory_probe_read(const struct memory_probe *probe, uint64_t *bytes);
 
-/* The largest value since the baseline, between samples too. Returns 0, -ENOTSUP where the mark can't be reset, or -errno. */
+/* The largest value since the baseline, between samples too. Returns 0, -ENOTSUP where the mark
+ * can't be reset, or -errno. */
 int memory_probe_peak(const struct memory_probe *probe, uint64_t *bytes);
 
 void memory_probe_close(struct memory_probe *probe);

@@ -35,7 +35,8 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
     double ratios = 0, ratio_count = 0;
     bool usable_known = count > 0;
 
-    *result = (struct fragmentation){.at_peak_live = NAN, .at_peak_rss = NAN, .drained_rss_bytes = NAN};
+    *result =
+        (struct fragmentation){.at_peak_live = NAN, .at_peak_rss = NAN, .drained_rss_bytes = NAN};
     for (uint32_t i = 0; i < count; i++) {
         const struct sample *sample = &samples[i];
         if (sample->point == POINT_DRAIN_1S)
@@ -53,7 +54,8 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
             ratio_count++;
         }
         if (sample->live_bytes == peak_live_bytes)
-            result->at_peak_live = ratio((double)sample->resident_bytes, (double)sample->live_bytes);
+            result->at_peak_live =
+                ratio((double)sample->resident_bytes, (double)sample->live_bytes);
     }
     if (fullest)
         result->at_peak_rss = ratio((double)fullest->resident_bytes, (double)fullest->live_bytes);

@@ -1,10 +1,12 @@
-/* What a timeline of live and resident bytes says about fragmentation; the names are those of results/README.md. */
+/* What a timeline of live and resident bytes says about fragmentation; the names are those of
+ * results/README.md. */
 #ifndef REPLAY_METRICS_H
 #define REPLAY_METRICS_H
 
 #include "replay/run.h"
 
-/* Ratios; NAN where the samples do not tell. Integrals are over the event clock, by the trapezoidal rule. */
+/* Ratios; NAN where the samples do not tell. Integrals are over the event clock, by the trapezoidal
+ * rule. */
 struct fragmentation {
     double mean;           /* mean of R/L over the points with L > 0 */
     double at_peak_live;   /* R/L at the peak of L */

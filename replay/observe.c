@@ -8,7 +8,8 @@ static _Atomic uint64_t usable_bytes;
 static void *gained(void *object)
 {
     if (object)
-        atomic_fetch_add_explicit(&usable_bytes, observed->usable_size(object), memory_order_relaxed);
+        atomic_fetch_add_explicit(&usable_bytes, observed->usable_size(object),
+                                  memory_order_relaxed);
     return object;
 }
 

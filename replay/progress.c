@@ -28,7 +28,8 @@ void progress_show(const struct progress *progress, const char *source, const ch
     fprintf(stderr, "\r\033[K[%s] %3u %%  ", bar, 100 * progress->done / progress->total);
     if (progress->done) {
         double passed_s = (double)(clock_now_ns() - progress->started_ns) / 1e9;
-        unsigned left_s = (unsigned)(passed_s / progress->done * (progress->total - progress->done) + 0.5);
+        unsigned left_s =
+            (unsigned)(passed_s / progress->done * (progress->total - progress->done) + 0.5);
         fprintf(stderr, "%u:%02u left  ", left_s / 60, left_s % 60);
     }
     fprintf(stderr, "%.30s on %.20s", source, allocator);

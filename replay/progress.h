@@ -1,4 +1,5 @@
-/* A progress bar on standard error with the time left, on a terminal only and never while a run is timed. */
+/* A progress bar on standard error with the time left, on a terminal only and never while a run is
+ * timed. */
 #ifndef REPLAY_PROGRESS_H
 #define REPLAY_PROGRESS_H
 

@@ -1,9 +1,10 @@
-/* What parent and run share: one memory region that holds the events, the objects' table and the outcome.
+/* What parent and run share: one memory region that holds the events, the objects' table and the
+ * outcome.
  *
- * The parent decodes a source into windows of events, starts one fresh process per run and hands it the region. The
- * process replays a window, says so, and waits for the next one. Everything of the harness that grows with the source
- * lives in this shared mapping and is prefaulted before the baseline is taken, so that it never counts as the
- * allocator's memory.
+ * The parent decodes a source into windows of events, starts one fresh process per run and hands it
+ * the region. The process replays a window, says so, and waits for the next one. Everything of the
+ * harness that grows with the source lives in this shared mapping and is prefaulted before the
+ * baseline is taken, so that it never counts as the allocator's memory.
  *
  *   [ control | segments | first event by thread | objects' table | thread stacks | events ]
  */
@@ -32,17 +33,20 @@ enum replay_operation {
     REPLAY_MEMALIGN,
     REPLAY_REALLOC_NULL, /* realloc(NULL, size) */
     REPLAY_FREE_NULL,
-    REPLAY_FAILING,      /* a request that was refused when recorded: what it gets is given back at once */
-    REPLAY_REALLOC_GROWN, /* a realloc whose new part is to be touched; a REPLAY_EXTENSION follows */
+    REPLAY_FAILING, /* a request that was refused when recorded: what it gets is given back at once
+                     */
+    REPLAY_REALLOC_GROWN, /* a realloc whose new part is to be touched; a REPLAY_EXTENSION follows
+                           */
     REPLAY_EXTENSION,     /* `size` is the object's size before the realloc */
-    REPLAY_THREAD_START, /* `slot` is the new thread's index */
+    REPLAY_THREAD_START,  /* `slot` is the new thread's index */
     REPLAY_THREAD_END,
-    REPLAY_SEGMENT_END,  /* all threads meet */
-    REPLAY_JUMP,         /* the thread's events go on at event `size` of the window */
+    REPLAY_SEGMENT_END, /* all threads meet */
+    REPLAY_JUMP,        /* the thread's events go on at event `size` of the window */
 };
 
-/* One pre-decoded step of one thread. The generation tells the lives of a recycled slot apart: it is the one that the
- * object has before the event for a release or realloc, and the one it gets for an allocation. It is never 0. */
+/* One pre-decoded step of one thread. The generation tells the lives of a recycled slot apart: it
+ * is the one that the object has before the event for a release or realloc, and the one it gets for
+ * an allocation. It is never 0. */
 struct replay_event {
     uint32_t slot;
     uint8_t operation;
@@ -60,15 +64,23 @@ static inline uint16_t replay_next_generation(uint16_t generation)
 }
 
 /* Why the threads meet at the end of a segment. */
-enum sample_point { POINT_SAMPLE, POINT_PEAK_LIVE, POINT_END, POINT_DRAIN_0, POINT_DRAIN_100MS, POINT_DRAIN_1S, POINT_COUNT };
+enum sample_point {
+    POINT_SAMPLE,
+    POINT_PEAK_LIVE,
+    POINT_END,
+    POINT_DRAIN_0,
+    POINT_DRAIN_100MS,
+    POINT_DRAIN_1S,
+    POINT_COUNT
+};
 extern const char *const sample_point_names[POINT_COUNT];
 
 /* A stretch of the source after which all threads meet. */
 struct segment {
-    uint64_t event;      /* index of the first event after it */
-    uint64_t live_bytes; /* L after it */
+    uint64_t event;           /* index of the first event after it */
+    uint64_t live_bytes;      /* L after it */
     uint32_t meeting_threads; /* that arrive: alive at its end, or ended within it */
-    uint8_t point;         /* enum sample_point */
+    uint8_t point;            /* enum sample_point */
 };
 
 struct sample {
@@ -81,7 +93,8 @@ struct sample {
 #define RUN_NO_EVENT      UINT32_MAX
 #define RUN_STACK_BYTES   ((size_t)128 << 10)
 #define RUN_STACK_TOUCHED ((size_t)32 << 10) /* prefaulted at the top of each stack */
-#define RUN_STACK_LIMIT   512                /* stacks outside the allocator's account; later threads get ordinary ones */
+#define RUN_STACK_LIMIT \
+    512 /* stacks outside the allocator's account; later threads get ordinary ones */
 
 struct run_request {
     char target_name[4096];
@@ -129,13 +142,15 @@ static inline struct segment *run_segments(struct run_control *control)
     return (struct segment *)(void *)((char *)control + control->segments_at);
 }
 
-/* Index of each thread's first event in the window, RUN_NO_EVENT for a thread that is not part of it. */
+/* Index of each thread's first event in the window, RUN_NO_EVENT for a thread that is not part of
+ * it. */
 static inline uint32_t *run_firsts(struct run_control *control)
 {
     return (uint32_t *)(void *)((char *)control + control->firsts_at);
 }
 
-/* Single-threaded: the object's address. Several threads: generation << 48 | address, 0 where there is no object. */
+/* Single-threaded: the object's address. Several threads: generation << 48 | address, 0 where there
+ * is no object. */
 static inline _Atomic uint64_t *run_slots(struct run_control *control)
 {
     return (_Atomic uint64_t *)(void *)((char *)control + control->slots_at);

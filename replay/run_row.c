@@ -16,10 +16,14 @@ struct column {
     size_t offset;
 };
 
-#define COLUMN(column_type, field) {#field, column_type, offsetof(struct run_row, field)}
+#define COLUMN(column_type, field)                           \
+    {                                                        \
+#field, column_type, offsetof(struct run_row, field) \
+    }
 
-/* The columns in their order; header and rows both come from here. A new column goes to the end of its group, and is
- * described in results/README.md; changing the meaning of one raises RUN_SCHEMA_VERSION. */
+/* The columns in their order; header and rows both come from here. A new column goes to the end of
+ * its group, and is described in results/README.md; changing the meaning of one raises
+ * RUN_SCHEMA_VERSION. */
 static const struct column columns[] = {
     COLUMN(COLUMN_NUMBER, schema_version),
     COLUMN(COLUMN_ARRAY, allocator),
@@ -60,7 +64,8 @@ static const struct column columns[] = {
 
 uint64_t run_row_calls(const struct trace_summary *summary)
 {
-    return summary->event_count - summary->call_count[TRACE_THREAD_START] - summary->call_count[TRACE_THREAD_END];
+    return summary->event_count - summary->call_count[TRACE_THREAD_START] -
+           summary->call_count[TRACE_THREAD_END];
 }
 
 bool run_row_is_ok(const struct run_row *row)
@@ -109,8 +114,8 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     struct fragmentation metrics;
     if (!outcome->resident_known)
         return;
-    metrics_of_samples(&metrics, outcome->samples, outcome->sample_count, outcome->peak_resident_bytes,
-                       (uint64_t)row->peak_live_bytes);
+    metrics_of_samples(&metrics, outcome->samples, outcome->sample_count,
+                       outcome->peak_resident_bytes, (uint64_t)row->peak_live_bytes);
     row->peak_rss_bytes = (double)outcome->peak_resident_bytes;
     row->mean_rss_bytes = round(metrics.mean_rss_bytes);
     row->peak_usable_bytes = metrics.peak_usable_bytes;
@@ -123,8 +128,8 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     row->internal_fragmentation = metrics.internal;
 }
 
-void run_row_fill(struct run_row *row, const struct run_identity *identity, const struct run_outcome *outcome,
-                  const char *error)
+void run_row_fill(struct run_row *row, const struct run_identity *identity,
+                  const struct run_outcome *outcome, const char *error)
 {
     memset(row, 0, sizeof *row);
     forget_numbers(row);
@@ -206,7 +211,9 @@ int run_row_write(FILE *stream, const struct run_row *row)
 
 int timeline_write_header(FILE *stream)
 {
-    fputs("schema_version,allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,point", stream);
+    fputs("schema_version,allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,"
+          "point",
+          stream);
     return end_line(stream);
 }
 
@@ -218,10 +225,12 @@ int timeline_write(FILE *stream, const struct run_row *row, const struct run_out
         csv_write_text(stream, row->allocator);
         fputc(',', stream);
         csv_write_text(stream, row->source);
-        fprintf(stream, ",%.0f,%" PRIu64 ",%" PRIu64 ",", row->repetition, sample->event, sample->live_bytes);
+        fprintf(stream, ",%.0f,%" PRIu64 ",%" PRIu64 ",", row->repetition, sample->event,
+                sample->live_bytes);
         if (sample->usable_known)
             fprintf(stream, "%" PRIu64, sample->usable_bytes);
-        fprintf(stream, ",%" PRIu64 ",%s\n", sample->resident_bytes, sample_point_names[sample->point]);
+        fprintf(stream, ",%" PRIu64 ",%s\n", sample->resident_bytes,
+                sample_point_names[sample->point]);
     }
     return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
 }

@@ -12,14 +12,15 @@
 
 /* Numbers are doubles, exact up to 2^53; NAN is "unknown" and is written as nothing. */
 struct run_row {
-    char allocator[RUN_ROW_TEXT_BYTES], allocator_version[RUN_ROW_TEXT_BYTES], source[RUN_ROW_TEXT_BYTES];
+    char allocator[RUN_ROW_TEXT_BYTES], allocator_version[RUN_ROW_TEXT_BYTES],
+        source[RUN_ROW_TEXT_BYTES];
     const char *mode, *touch, *status; /* string constants */
     char error[512];
     double schema_version, threads, repetition, seed, events, unsupported_events;
     double wall_ns, user_ns, system_ns, ns_per_event, overhead_ns_per_event, stall_ns;
     double peak_live_bytes, peak_usable_bytes, peak_rss_bytes, mean_rss_bytes, drained_rss_bytes;
-    double fragmentation_mean, fragmentation_at_peak_live, fragmentation_at_peak_rss, fragmentation_peak_ratio,
-        fragmentation_integral, internal_fragmentation;
+    double fragmentation_mean, fragmentation_at_peak_live, fragmentation_at_peak_rss,
+        fragmentation_peak_ratio, fragmentation_integral, internal_fragmentation;
     double minor_faults, major_faults;
 };
 
@@ -33,8 +34,8 @@ struct run_identity {
 };
 
 /* Fills the row; `outcome` NULL means that the run never started, and `error` then says why. */
-void run_row_fill(struct run_row *row, const struct run_identity *identity, const struct run_outcome *outcome,
-                  const char *error);
+void run_row_fill(struct run_row *row, const struct run_identity *identity,
+                  const struct run_outcome *outcome, const char *error);
 
 bool run_row_is_ok(const struct run_row *row);
 

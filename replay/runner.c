@@ -15,10 +15,12 @@
 #include "replay/clock.h"
 #include "replay/decoder.h"
 
-/* A window of 8 Mi events is 128 MiB: large enough for most traces at once, small enough to stay far below 300 MiB. */
+/* A window of 8 Mi events is 128 MiB: large enough for most traces at once, small enough to stay
+ * far below 300 MiB. */
 #define WINDOW_EVENT_LIMIT (UINT64_C(8) << 20)
 
-/* Half of the samples that an outcome holds, so that the peak, the end and the drain always find room. */
+/* Half of the samples that an outcome holds, so that the peak, the end and the drain always find
+ * room. */
 #define TIMELINE_POINTS (RUN_SAMPLE_LIMIT / 2)
 
 /* How often a silent run is looked at, to see whether it still lives. */
@@ -35,11 +37,12 @@ struct runner {
 
 /* ---- the region ---- */
 
-/* What the events take at the most in a single window: themselves, an extension for each realloc, the ends of segments,
- * jumps and half-filled chunks. */
+/* What the events take at the most in a single window: themselves, an extension for each realloc,
+ * the ends of segments, jumps and half-filled chunks. */
 static uint64_t events_needed(const struct trace_summary *summary, uint32_t sample_count)
 {
-    uint64_t reallocs = summary->call_count[TRACE_REALLOC] + summary->call_count[TRACE_REALLOCARRAY];
+    uint64_t reallocs =
+        summary->call_count[TRACE_REALLOC] + summary->call_count[TRACE_REALLOCARRAY];
     uint64_t ends = ((uint64_t)sample_count + 4) * summary->thread_count;
     uint64_t steps = summary->event_count + reallocs + ends;
     return steps + steps / 100 + 2 * decoder_least_events(summary->thread_count);
@@ -63,7 +66,8 @@ static struct run_control layout(const struct trace_summary *summary, uint32_t s
     uint64_t most = least > WINDOW_EVENT_LIMIT ? least : WINDOW_EVENT_LIMIT;
     if (head.event_limit > most)
         head.event_limit = most;
-    head.stack_count = head.thread_count - 1 < RUN_STACK_LIMIT ? head.thread_count - 1 : RUN_STACK_LIMIT;
+    head.stack_count =
+        head.thread_count - 1 < RUN_STACK_LIMIT ? head.thread_count - 1 : RUN_STACK_LIMIT;
 
     head.segments_at = round_up(sizeof head);
     head.firsts_at = head.segments_at + round_up(head.segment_limit * sizeof(struct segment));
@@ -79,7 +83,8 @@ static int map_region(struct runner *runner, const struct run_control *head)
     runner->descriptor = memfd_create("heaplab-run", 0); /* inherited by the run's process */
     if (runner->descriptor < 0 || ftruncate(runner->descriptor, (off_t)head->region_bytes) != 0)
         return -errno;
-    void *region = mmap(NULL, head->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, runner->descriptor, 0);
+    void *region =
+        mmap(NULL, head->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, runner->descriptor, 0);
     if (region == MAP_FAILED)
         return -errno;
     runner->control = region;
@@ -107,12 +112,13 @@ static int fill_first_window(struct runner *runner)
 static int no_memory(struct trace_source *source, int error)
 {
     source->error.byte_offset = UINT64_MAX;
-    snprintf(source->error.message, sizeof source->error.message, "no memory for its events (%s); free some and try again",
-             strerror(-error));
+    snprintf(source->error.message, sizeof source->error.message,
+             "no memory for its events (%s); free some and try again", strerror(-error));
     return error;
 }
 
-int runner_open(struct runner **result, struct trace_source *source, const struct runner_options *options)
+int runner_open(struct runner **result, struct trace_source *source,
+                const struct runner_options *options)
 {
     struct runner *runner = calloc(1, sizeof *runner);
     if (!runner)
@@ -175,7 +181,8 @@ static void reset_region(struct runner *runner, const char *target_name, bool is
         .touch = (uint8_t)(runner->options.mode == RUN_CHECK ? TOUCH_NONE : runner->options.touch),
         .is_multi_threaded = control->thread_count > 1,
         .is_preloaded = is_preloaded,
-        .waits_for_drain = runner->options.waits_for_drain,
+        .waits_for_drain =
+            runner->options.waits_for_drain && target_find(target_name) != &target_null,
         .processor = control->thread_count > 1 ? -1 : runner->options.processor,
         .largest_bytes = runner->source->summary->peak_live_bytes,
     };
@@ -204,13 +211,15 @@ static void describe_end(struct run_outcome *outcome, int status)
     if (outcome->error[0] || outcome->needs_preload)
         return;
     if (WIFSIGNALED(status))
-        snprintf(outcome->error, sizeof outcome->error, "the run was ended by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        snprintf(outcome->error, sizeof outcome->error, "the run was ended by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        snprintf(outcome->error, sizeof outcome->error, "the run ended early with exit status %d", WEXITSTATUS(status));
+        snprintf(outcome->error, sizeof outcome->error, "the run ended early with exit status %d",
+                 WEXITSTATUS(status));
 }
 
-/* Waits until the window is played or the process is gone. Returns whether it lives on; else *status is its own. */
+/* Waits until the window is played or the process is gone. Returns whether it lives on; else
+ * *status is its own. */
 static bool wait_for_window(struct runner *runner, pid_t child, uint32_t window, int *status)
 {
     struct run_control *control = runner->control;
@@ -223,14 +232,15 @@ static bool wait_for_window(struct runner *runner, pid_t child, uint32_t window,
         if (waitpid(child, status, WNOHANG) == child)
             return false;
         if (runner->options.limit_s && clock_now_ns() > deadline_ns) {
-            snprintf(control->outcome.error, sizeof control->outcome.error, "no end after %u s; given up",
-                     runner->options.limit_s);
+            snprintf(control->outcome.error, sizeof control->outcome.error,
+                     "no end after %u s; given up", runner->options.limit_s);
             kill(child, SIGKILL);
         }
     }
 }
 
-/* Hands the child one window after another until it ends. Returns 0 or -errno where the source could not be read. */
+/* Hands the child one window after another until it ends. Returns 0 or -errno where the source
+ * could not be read. */
 static int attend_child(struct runner *runner, pid_t child, int *status)
 {
     struct run_control *control = runner->control;
@@ -272,7 +282,8 @@ const struct run_outcome *runner_run(struct runner *runner, const char *target_n
     struct run_outcome *outcome = &runner->control->outcome;
     int error = run_once(runner, target_name, NULL);
     if (!error && outcome->needs_preload)
-        error = run_once(runner, target_name, target_library(target_find(target_name), target_name));
+        error =
+            run_once(runner, target_name, target_library(target_find(target_name), target_name));
     if (error) {
         errno = -error;
         return NULL;

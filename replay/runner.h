@@ -15,12 +15,15 @@ struct runner_options {
     unsigned limit_s;     /* a window that takes longer is given up; 0 for no limit */
 };
 
-/* Decodes the source, whose summary becomes known, into a region; a source larger than a window is decoded piece by piece
- * during each run, while the run's clock stands. The source must outlive the runner. Returns 0 or -errno with source->error. */
-int runner_open(struct runner **runner, struct trace_source *source, const struct runner_options *options);
+/* Decodes the source, whose summary becomes known, into a region; a source larger than a window is
+ * decoded piece by piece during each run, while the run's clock stands. The source must outlive the
+ * runner. Returns 0 or -errno with source->error. */
+int runner_open(struct runner **runner, struct trace_source *source,
+                const struct runner_options *options);
 
-/* Runs on the target of that name, which target_find knows. The outcome is the runner's, valid until the next call;
- * where it is not complete, its `error` says why. Returns NULL where the run could not be started (errno). */
+/* Runs on the target of that name, which target_find knows. The outcome is the runner's, valid
+ * until the next call; where it is not complete, its `error` says why. Returns NULL where the run
+ * could not be started (errno). */
 const struct run_outcome *runner_run(struct runner *runner, const char *target_name);
 
 /* NULL is allowed. */

@@ -62,7 +62,8 @@ char **source_shipped_names(void)
     char **names = calloc((size_t)count + 1, sizeof *names);
     for (int i = 0; i < count; i++) {
         if (names)
-            names[i] = strndup(entries[i]->d_name, strlen(entries[i]->d_name) - strlen(TRACE_SUFFIX));
+            names[i] =
+                strndup(entries[i]->d_name, strlen(entries[i]->d_name) - strlen(TRACE_SUFFIX));
         free(entries[i]);
     }
     free(entries);
@@ -100,7 +101,8 @@ static int unknown_source(const char *text, struct trace_error *error)
     return -ENOENT;
 }
 
-int source_open(struct trace_source **source, const char *text, bool *is_trace, struct trace_error *error)
+int source_open(struct trace_source **source, const char *text, bool *is_trace,
+                struct trace_error *error)
 {
     *is_trace = true;
     if (access(text, F_OK) == 0)

@@ -6,17 +6,19 @@
 
 #include "traces/trace.h"
 
-/* Opens the source: an existing file first, then a shipped trace, then a workload. On success *source is the caller's.
- * Returns 0 or -errno with *error saying what is wrong and what to try. */
-int source_open(struct trace_source **source, const char *text, bool *is_trace, struct trace_error *error);
+/* Opens the source: an existing file first, then a shipped trace, then a workload. On success
+ * *source is the caller's. Returns 0 or -errno with *error saying what is wrong and what to try. */
+int source_open(struct trace_source **source, const char *text, bool *is_trace,
+                struct trace_error *error);
 
-/* The names of the shipped traces, sorted, ending with NULL; to be freed with source_free_names. NULL with errno where
- * their folder can't be read. */
+/* The names of the shipped traces, sorted, ending with NULL; to be freed with source_free_names.
+ * NULL with errno where their folder can't be read. */
 char **source_shipped_names(void);
 void source_free_names(char **names);
 
-/* Finds a folder of the project's data ("traces/data", "plots"): in the source tree that this program was built from,
- * else where it was installed. Returns a string of the caller's, or NULL with errno. */
+/* Finds a folder of the project's data ("traces/data", "plots"): in the source tree that this
+ * program was built from, else where it was installed. Returns a string of the caller's, or NULL
+ * with errno. */
 char *source_data_folder(const char *name);
 
 #endif

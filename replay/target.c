@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-/* To add an allocator: write adapters/NAME.c with a `const struct target_adapter target_NAME`, declare it in
- * target.h, add the file to CMakeLists.txt, a line here and a colour in plots/palette.gp. A plain shared library with malloc and free
- * needs no adapter: name its path. */
+/* To add an allocator: write adapters/NAME.c with a `const struct target_adapter target_NAME`,
+ * declare it in target.h, add the file to CMakeLists.txt, a line here and a colour in
+ * plots/palette.gp. A plain shared library with malloc and free needs no adapter: name its path. */
 const struct target_adapter *const target_registry[] = {
-    &target_null, &target_system, &target_jemalloc, &target_mimalloc, &target_tcmalloc, &target_mem, &target_mem_ts, NULL,
+    &target_null,     &target_system, &target_jemalloc, &target_mimalloc,
+    &target_tcmalloc, &target_mem,    &target_mem_ts,   NULL,
 };
 
 static bool names_a_library(const char *name)

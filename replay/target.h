@@ -1,7 +1,7 @@
 /* Targets: the allocators that are measured, behind one vtable.
  *
- * A target is loaded in the run's own process, so an allocator never meets the leftovers of another. Everyone is
- * called the same way, through the pointers of struct target.
+ * A target is loaded in the run's own process, so an allocator never meets the leftovers of
+ * another. Everyone is called the same way, through the pointers of struct target.
  */
 #ifndef REPLAY_TARGET_H
 #define REPLAY_TARGET_H
@@ -23,13 +23,14 @@ struct target {
 
 enum target_load {
     TARGET_LOADED = 0,
-    TARGET_MISSING = 1,       /* not on this machine; error says what to install */
-    TARGET_NEEDS_PRELOAD = 2, /* can't be loaded late: start the process again with it in LD_PRELOAD */
+    TARGET_MISSING = 1, /* not on this machine; error says what to install */
+    TARGET_NEEDS_PRELOAD =
+        2, /* can't be loaded late: start the process again with it in LD_PRELOAD */
 };
 
 struct target_request {
-    const char *library;   /* of the adapter, or as the user named it; NULL where nothing is loaded */
-    size_t largest_bytes;  /* the largest object that will be asked for */
+    const char *library; /* of the adapter, or as the user named it; NULL where nothing is loaded */
+    size_t largest_bytes; /* the largest object that will be asked for */
 };
 
 /* One kind of target; adapters/ holds one file for each. */
@@ -45,10 +46,11 @@ struct target_adapter {
 /* In the order they are listed and charted; ends with NULL. */
 extern const struct target_adapter *const target_registry[];
 
-extern const struct target_adapter target_null, target_system, target_jemalloc, target_mimalloc, target_tcmalloc,
-    target_mem, target_mem_ts, target_shared_library;
+extern const struct target_adapter target_null, target_system, target_jemalloc, target_mimalloc,
+    target_tcmalloc, target_mem, target_mem_ts, target_shared_library;
 
-/* The adapter for a name of the registry, or target_shared_library for anything with a '/' or ending in ".so" or
+/* The adapter for a name of the registry, or target_shared_library for anything with a '/' or
+ * ending in ".so" or
  * ".so.N"; NULL for an unknown name. */
 const struct target_adapter *target_find(const char *name);
 

@@ -23,10 +23,13 @@ static void read_version(void *handle, char version[TARGET_TEXT_BYTES])
             snprintf(version, TARGET_TEXT_BYTES, "jemalloc %.*s", (int)strcspn(text, "-"), text);
     } else if (LOOK_UP(handle, "mi_version", mimalloc_function)) {
         int number = mimalloc_function();
-        if (number >= 10000) /* three-part numbers have two digits for each of the last parts since 3.0 */
-            snprintf(version, TARGET_TEXT_BYTES, "mimalloc %d.%d.%d", number / 10000, number / 100 % 100, number % 100);
+        if (number >=
+            10000) /* three-part numbers have two digits for each of the last parts since 3.0 */
+            snprintf(version, TARGET_TEXT_BYTES, "mimalloc %d.%d.%d", number / 10000,
+                     number / 100 % 100, number % 100);
         else
-            snprintf(version, TARGET_TEXT_BYTES, "mimalloc %d.%d.%d", number / 100, number / 10 % 10, number % 10);
+            snprintf(version, TARGET_TEXT_BYTES, "mimalloc %d.%d.%d", number / 100,
+                     number / 10 % 10, number % 10);
     } else if (LOOK_UP(handle, "tc_version", tcmalloc_function)) {
         int major, minor;
         const char *patch;
@@ -42,7 +45,7 @@ static bool is_preloaded(const char *library)
 }
 
 enum target_load target_load_library(struct target *target, const struct target_request *request,
-                                    char error[TARGET_TEXT_BYTES])
+                                     char error[TARGET_TEXT_BYTES])
 {
     const char *library = request->library;
     dlerror();
@@ -64,10 +67,13 @@ enum target_load target_load_library(struct target *target, const struct target_
         LOOK_UP(handle, "aligned_alloc", target->memalign);
     LOOK_UP(handle, "malloc_usable_size", target->usable_size);
 
-    /* dlsym also searches the libraries it depends on: a library without a malloc of its own finds the C library's. */
-    if (!target->malloc || !target->free || !target->calloc || !target->realloc || target->malloc == malloc) {
+    /* dlsym also searches the libraries it depends on: a library without a malloc of its own finds
+     * the C library's. */
+    if (!target->malloc || !target->free || !target->calloc || !target->realloc ||
+        target->malloc == malloc) {
         if (!(target->malloc == malloc && is_preloaded(library))) {
-            snprintf(error, TARGET_TEXT_BYTES, "%s has no malloc, calloc, realloc and free of its own", library);
+            snprintf(error, TARGET_TEXT_BYTES,
+                     "%s has no malloc, calloc, realloc and free of its own", library);
             return TARGET_MISSING;
         }
     }

@@ -5,8 +5,14 @@
 
 #include "allocator/include/allocator.h"
 
+/* The vtable's usable_size takes a plain pointer, as malloc_usable_size(3) does. */
+static size_t usable_size(void *object)
+{
+    return mem_usable_size(object);
+}
+
 static enum target_load mem_load(struct target *target, const struct target_request *request,
-                                    char error[TARGET_TEXT_BYTES])
+                                 char error[TARGET_TEXT_BYTES])
 {
     (void)request;
     (void)error;
@@ -16,7 +22,7 @@ static enum target_load mem_load(struct target *target, const struct target_requ
         .realloc = mem_realloc,
         .free = mem_free,
         .memalign = mem_aligned_alloc,
-        .usable_size = mem_usable_size,
+        .usable_size = usable_size,
     };
     snprintf(target->version, sizeof target->version, "liballocator %s", ALLOCATOR_VERSION);
     return TARGET_LOADED;
@@ -31,7 +37,6 @@ static enum target_load mem_ts_load(struct target *target, const struct target_r
     target->realloc = mem_realloc_ts;
     target->free = mem_free_ts;
     target->memalign = mem_aligned_alloc_ts;
-    target->usable_size = mem_usable_size_ts;
     return outcome;
 }
 

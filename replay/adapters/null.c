@@ -1,7 +1,8 @@
 /* Returns memory without managing it: what a replay costs on this target is the harness's own cost.
  *
- * Every call gets the same address; the replay never reads what it wrote. Behind it one shared window is mapped over
- * and over and prefaulted, so that touching a large object costs no page and no fault.
+ * Every call gets the same address; the replay never reads what it wrote. Behind it one shared
+ * window is mapped over and over and prefaulted, so that touching a large object costs no page and
+ * no fault.
  */
 #include "replay/target.h"
 
@@ -51,11 +52,12 @@ static void *null_memalign(size_t alignment, size_t size)
 static unsigned char *map_window(size_t reach)
 {
     int window = memfd_create("heaplab-null", MFD_CLOEXEC);
-    unsigned char *base = mmap(NULL, reach, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    unsigned char *base =
+        mmap(NULL, reach, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool ready = window >= 0 && base != MAP_FAILED && ftruncate(window, NULL_WINDOW_BYTES) == 0;
     for (size_t at = 0; ready && at < reach; at += NULL_WINDOW_BYTES)
-        ready = mmap(base + at, NULL_WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
-                     window, 0) != MAP_FAILED;
+        ready = mmap(base + at, NULL_WINDOW_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED | MAP_POPULATE, window, 0) != MAP_FAILED;
     if (window >= 0)
         close(window);
     return ready ? base : NULL;
@@ -67,7 +69,8 @@ static enum target_load null_load(struct target *target, const struct target_req
     null_reach_bytes = (request->largest_bytes / NULL_WINDOW_BYTES + 1) * NULL_WINDOW_BYTES;
     null_base = map_window(null_reach_bytes);
     if (!null_base) {
-        snprintf(error, TARGET_TEXT_BYTES, "no shared memory for an object of %zu bytes", request->largest_bytes);
+        snprintf(error, TARGET_TEXT_BYTES, "no shared memory for an object of %zu bytes",
+                 request->largest_bytes);
         return TARGET_MISSING;
     }
     *target = (struct target){

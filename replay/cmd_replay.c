@@ -1,0 +1,166 @@
+/* heaplab replay: sources on allocators, as tables or CSV. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "replay/campaign.h"
+#include "replay/command.h"
+#include "replay/options.h"
+#include "replay/report.h"
+#include "replay/result_folder.h"
+
+struct replay_options {
+    struct campaign_plan plan;
+    const char *folder;
+    bool wants_csv;
+};
+
+static const struct argp_option options[] = {
+    {"allocator", 'a', "NAME[,NAME...]", 0,
+     "allocators to measure, names or paths of shared libraries; may be repeated (all)", 0},
+    {"mode", 'm', "MODE[,MODE...]", 0, "throughput, memory, check (throughput,memory)", 0},
+    {"runs", 'r', "COUNT", 0, "repetitions in throughput mode, each in a fresh process (5)", 0},
+    {"memory-runs", 'R', "COUNT", 0,
+     "repetitions in memory mode, which take a second or more each (1)", 0},
+    {"touch", 't', "WHICH", 0,
+     "bytes of a new object to write: none, first, page (one per page) or full (page)", 0},
+    {"output", 'o', "FOLDER", 0, "also write the campaign's files there", 0},
+    {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
+    {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
+    {"limit", 'l', "SECONDS", 0, "give up a run that takes longer, 0 for never (600)", 0},
+    {0},
+};
+
+static bool read_option(struct replay_options *into, int key, char *argument)
+{
+    unsigned long number = 0;
+    bool is_good = true;
+    switch (key) {
+    case 'a':
+        return options_add_allocators(&into->plan, argument);
+    case 'm':
+        return options_set_modes(&into->plan, argument);
+    case 't':
+        return options_set_touch(&into->plan, argument);
+    case 'r':
+        is_good = options_read_number("--runs", argument, 1, 10000, &number);
+        into->plan.repetitions = (unsigned)number;
+        return is_good;
+    case 'R':
+        is_good = options_read_number("--memory-runs", argument, 1, 10000, &number);
+        into->plan.memory_repetitions = (unsigned)number;
+        return is_good;
+    case 's':
+        is_good = options_read_number("--seed", argument, 0, UINT32_MAX, &number);
+        into->plan.seed = number;
+        return is_good;
+    case 'l':
+        is_good = options_read_number("--limit", argument, 0, 1000000, &number);
+        into->plan.limit_s = (unsigned)number;
+        return is_good;
+    case 'f':
+        into->wants_csv = !strcmp(argument, "csv");
+        if (!into->wants_csv && strcmp(argument, "table"))
+            message("no format '%s'; it is table or csv", argument);
+        return into->wants_csv || !strcmp(argument, "table");
+    default:
+        into->folder = argument;
+        return true;
+    }
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct replay_options *into = state->input;
+    switch (key) {
+    case 'a':
+    case 'm':
+    case 't':
+    case 'r':
+    case 'R':
+    case 's':
+    case 'l':
+    case 'f':
+    case 'o':
+        if (!read_option(into, key, argument))
+            exit(COMMAND_USAGE);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (into->plan.source_count == CAMPAIGN_SOURCE_LIMIT)
+            argp_error(state, "more than %d sources; replay fewer at once", CAMPAIGN_SOURCE_LIMIT);
+        into->plan.sources[into->plan.source_count++] = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no source; name a trace file, a shipped trace or a workload ('heaplab "
+                          "list' shows them)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "SOURCE...",
+    .doc = "Replays traces and workloads on allocators.\vA SOURCE is a trace file, a shipped "
+           "trace's name, or "
+           "WORKLOAD[:key=value,...]. Exit status: 0 done; 1 a run failed or a check found a "
+           "defect; 2 usage; 3 input, "
+           "output or the machine was in the way.",
+};
+
+static int run(struct replay_options *chosen, struct result_folder *folder, int argc, char **argv)
+{
+    struct campaign_results results;
+    struct campaign_plan *plan = &chosen->plan;
+    int error = campaign_run(plan, &results);
+    if (chosen->wants_csv)
+        error = report_rows(stdout, &results) ? -1 : error;
+    else
+        report_tables(stdout, plan, &results);
+    if (!error && plan->folder) {
+        error = result_folder_describe(folder, plan, &results, argc, argv);
+        if (!error)
+            error = result_folder_commit(folder);
+    }
+    bool has_no_source = results.source_count == 0, has_failed = results.failed_count > 0;
+    bool has_no_row = results.row_count > 0 && results.row_count == results.skipped_count;
+    campaign_results_clear(&results);
+    if (error || has_no_source || has_no_row)
+        return COMMAND_ENVIRONMENT;
+    return has_failed ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int cmd_replay(int argc, char **argv)
+{
+    struct replay_options chosen = {
+        .plan =
+            {
+                .measures_throughput = true,
+                .measures_memory = true,
+                .repetitions = 5,
+                .memory_repetitions = 1,
+                .touch = TOUCH_PAGE,
+                .limit_s = 600,
+                .seed = (uint64_t)time(NULL),
+                .shows_progress = true,
+            },
+    };
+    struct result_folder folder = {0};
+    argp_err_exit_status = COMMAND_USAGE;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
+        return COMMAND_USAGE;
+    if (!chosen.plan.allocator_count)
+        options_add_all_allocators(&chosen.plan);
+    if (chosen.folder) {
+        if (result_folder_open(&folder, chosen.folder))
+            return COMMAND_ENVIRONMENT;
+        chosen.plan.folder = folder.working_path;
+    }
+    int status = run(&chosen, &folder, argc, argv);
+    result_folder_close(&folder);
+    return status;
+}

@@ -1,0 +1,147 @@
+#include "replay/result_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "replay/command.h"
+#include "replay/machine_facts.h"
+#include "replay/report.h"
+
+static int complain(const char *path, int error)
+{
+    message("%s: %s; name another folder with -o", path, strerror(error));
+    return -error;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static int remove_tree(const char *path)
+{
+    return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT ? -errno : 0;
+}
+
+static int make_folders(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
+        *slash = '/';
+        if (failed)
+            return -errno;
+    }
+    return mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
+}
+
+int result_folder_open(struct result_folder *folder, const char *path)
+{
+    struct stat status;
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    *folder = (struct result_folder){0};
+    folder->final_path = strndup(path, length);
+    if (!folder->final_path ||
+        asprintf(&folder->working_path, "%s.partial", folder->final_path) < 0)
+        return complain(path, ENOMEM);
+    if (stat(folder->final_path, &status) == 0 && !S_ISDIR(status.st_mode))
+        return complain(path, ENOTDIR);
+    int error = remove_tree(folder->working_path);
+    if (!error)
+        error = make_folders(folder->working_path);
+    return error ? complain(folder->working_path, -error) : 0;
+}
+
+/* Opens a file of the working folder. */
+static FILE *create(const struct result_folder *folder, const char *name)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s", folder->working_path, name) < 0)
+        return NULL;
+    FILE *stream = fopen(path, "we");
+    free(path);
+    return stream;
+}
+
+static int finish(const struct result_folder *folder, FILE *stream)
+{
+    if (!stream)
+        return complain(folder->working_path, errno);
+    int error =
+        ferror(stream) || fflush(stream) || fsync(fileno(stream)) ? (errno ? errno : EIO) : 0;
+    if (fclose(stream) && !error)
+        error = errno;
+    return error ? complain(folder->working_path, error) : 0;
+}
+
+int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
+                           const struct campaign_results *results, int argc, char **argv)
+{
+    FILE *stream = create(folder, "summary.csv");
+    if (stream)
+        report_summary(stream, plan, results);
+    int error = finish(folder, stream);
+    if (error)
+        return error;
+
+    stream = create(folder, "machine.txt");
+    if (stream)
+        machine_facts_write(stream, plan, results);
+    error = finish(folder, stream);
+    if (error)
+        return error;
+
+    stream = create(folder, "overview.txt");
+    if (stream)
+        report_overview(stream, plan, results);
+    error = finish(folder, stream);
+    if (error)
+        return error;
+
+    stream = create(folder, "command.txt");
+    for (int i = 0; stream && i < argc; i++)
+        fprintf(stream, "%s%s", i ? " " : "", argv[i]);
+    if (stream)
+        fprintf(stream, "\nseed %llu\n", (unsigned long long)plan->seed);
+    return finish(folder, stream);
+}
+
+int result_folder_commit(struct result_folder *folder)
+{
+    /* Two renames, not one exchange: the older folder may not exist. In between it is only ever
+     * moved, not lost. */
+    char *older;
+    if (asprintf(&older, "%s.older", folder->final_path) < 0)
+        return complain(folder->final_path, ENOMEM);
+    int error = remove_tree(older);
+    if (!error && rename(folder->final_path, older) != 0 && errno != ENOENT)
+        error = -errno;
+    if (!error && rename(folder->working_path, folder->final_path) != 0)
+        error = -errno;
+    if (!error)
+        remove_tree(older);
+    free(older);
+    if (error)
+        return complain(folder->final_path, -error);
+    free(folder->working_path);
+    folder->working_path = NULL;
+    return 0;
+}
+
+void result_folder_close(struct result_folder *folder)
+{
+    if (folder->working_path && access(folder->working_path, F_OK) == 0)
+        message("what was measured is kept in %s", folder->working_path);
+    free(folder->final_path);
+    free(folder->working_path);
+}
