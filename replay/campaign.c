@@ -123,28 +123,45 @@ static void report_run(struct campaign *campaign, unsigned allocator, const stru
 
 /* ---- runs ---- */
 
-static int run_one(struct campaign *campaign, struct block *block, unsigned allocator,
-                   unsigned repetition)
+/* A run that was started: in lane `lane`, unless starting it failed with `error`. */
+struct pending {
+    unsigned allocator, lane;
+    int error;
+};
+
+static void start_run(struct campaign *campaign, struct block *block, struct pending *run)
 {
-    const char *name = campaign->plan->allocators[allocator];
+    const char *name = campaign->plan->allocators[run->allocator];
+    progress_show(&campaign->progress, block->source->name, name);
+    run->error = runner_start(block->runner, name, &run->lane);
+}
+
+static const char *start_problem(const struct block *block, const struct pending *run)
+{
+    const char *of_source = block->source->error.message;
+    return of_source[0] ? of_source : strerror(-run->error);
+}
+
+/* Waits for the run and writes its row. Returns 0 or -errno where that can't be written. */
+static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run,
+                      unsigned repetition)
+{
     struct run_identity identity = {
-        .allocator = name,
+        .allocator = campaign->plan->allocators[run->allocator],
         .source = block->source,
         .mode = block->mode,
         .touch = campaign->plan->touch,
         .repetition = repetition,
         .seed = campaign->plan->seed,
     };
-    progress_show(&campaign->progress, block->source->name, name);
-    const struct run_outcome *outcome = runner_run(block->runner, name);
+    const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
     struct run_row *row = new_row(campaign->results);
     if (!row)
         return -ENOMEM;
-    run_row_fill(row, &identity, outcome,
-                 block->source->error.message[0] ? block->source->error.message : strerror(errno));
+    run_row_fill(row, &identity, outcome, run->error ? start_problem(block, run) : "");
     if (block->mode == RUN_THROUGHPUT)
         row->overhead_ns_per_event = block->overhead_ns;
-    report_run(campaign, allocator, row);
+    report_run(campaign, run->allocator, row);
 
     int error = campaign->runs ? run_row_write(campaign->runs, row) : 0;
     if (!error && campaign->timeline && block->mode == RUN_MEMORY && run_row_is_ok(row))
@@ -161,18 +178,24 @@ static bool can_play(const struct campaign *campaign, unsigned allocator,
            !(adapter->single_threaded && source->summary->thread_count > 1);
 }
 
-/* One block: every allocator but `null` once, in random order. */
+/* One block: every allocator but `null` once, in random order. Memory runs are not timed, so one
+ * may play while those before it drain. */
 static int run_block(struct campaign *campaign, struct block *block, unsigned repetition)
 {
-    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = campaign->plan->allocator_count;
+    struct pending runs[CAMPAIGN_ALLOCATOR_LIMIT];
+    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = 0, finished = 0;
+    bool overlaps = block->mode == RUN_MEMORY;
     int error = 0;
-    for (unsigned i = 0; i < count; i++)
-        order[i] = i;
+    for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
+        if (!is_null(campaign->plan->allocators[i]) && can_play(campaign, i, block->source))
+            order[count++] = i;
     shuffle(campaign, order, count);
-    for (unsigned i = 0; i < count && !error; i++)
-        if (!is_null(campaign->plan->allocators[order[i]]) &&
-            can_play(campaign, order[i], block->source))
-            error = run_one(campaign, block, order[i], repetition);
+    for (unsigned i = 0; i < count && !error; i++) {
+        runs[i] = (struct pending){.allocator = order[i]};
+        start_run(campaign, block, &runs[i]);
+        while (finished < (overlaps && i + 1 < count ? 0 : i + 1) && !error)
+            error = finish_run(campaign, block, &runs[finished++], repetition);
+    }
     return error;
 }
 
@@ -183,8 +206,11 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++) {
         if (!is_null(campaign->plan->allocators[i]))
             continue;
-        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++)
-            error = run_one(campaign, block, i, repetition);
+        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
+            struct pending run = {.allocator = i};
+            start_run(campaign, block, &run);
+            error = finish_run(campaign, block, &run, repetition);
+        }
         block->overhead_ns = campaign_statistic(campaign->results, block->source->name,
                                                 target_null.name, RUN_THROUGHPUT, row_ns_per_event)
                                  .median;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "replay/check.h"
@@ -18,17 +19,15 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-static struct run_control *map_region(int descriptor)
+/* Maps all that is behind the descriptor. Returns NULL with errno. */
+static void *map_shared(const char *descriptor)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct run_control *head = mmap(NULL, page, PROT_READ, MAP_SHARED, descriptor, 0);
-    if (head == MAP_FAILED)
+    struct stat status;
+    if (fstat(atoi(descriptor), &status) != 0)
         return NULL;
-    size_t bytes = head->region_bytes;
-    munmap(head, page);
-    struct run_control *control =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    return control == MAP_FAILED ? NULL : control;
+    void *start =
+        mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(descriptor), 0);
+    return start == MAP_FAILED ? NULL : start;
 }
 
 /* Brings pages in now, so that neither a fault nor a page of the harness falls into the run. */
@@ -43,13 +42,13 @@ static void prefault(void *start, size_t bytes)
         __atomic_fetch_add(from + at, 0, __ATOMIC_RELAXED);
 }
 
-static void prefault_region(struct run_control *control)
+static void prefault_shared(struct run_control *control, struct run_window *window)
 {
-    uint64_t events = control->is_last_window ? control->events_used : control->event_limit;
+    uint64_t events = window->is_last ? window->events_used : window->event_limit;
     prefault(control, control->stacks_at);
     for (uint32_t i = 0; i < control->stack_count; i++)
         prefault(run_stack(control, i) + RUN_STACK_BYTES - RUN_STACK_TOUCHED, RUN_STACK_TOUCHED);
-    prefault(run_events(control), events * sizeof(struct replay_event));
+    prefault(window, window->events_at + events * sizeof(struct replay_event));
 }
 
 static void pin_to(int processor)
@@ -82,12 +81,14 @@ static bool load_target(struct run_control *control, struct target *target)
 
 /* ---- the three modes ---- */
 
-static void measure_throughput(struct run_control *control, const struct target *target)
+static void measure_throughput(struct run_control *control, struct run_window *window,
+                               const struct target *target)
 {
-    engine_play(control, target, NULL, NULL);
+    engine_play(control, window, target, NULL, NULL);
 }
 
-static void measure_memory(struct run_control *control, const struct target *target)
+static void measure_memory(struct run_control *control, struct run_window *window,
+                           const struct target *target)
 {
     struct memory_probe probe;
     struct target observer;
@@ -101,14 +102,15 @@ static void measure_memory(struct run_control *control, const struct target *tar
     }
     if (target->usable_size) {
         observe_target(&observer, target);
-        engine_play(control, &observer, &probe, observe_usable_bytes);
+        engine_play(control, window, &observer, &probe, observe_usable_bytes);
     } else {
-        engine_play(control, target, &probe, NULL);
+        engine_play(control, window, target, &probe, NULL);
     }
     memory_probe_close(&probe);
 }
 
-static void check_promises(struct run_control *control, const struct target *target)
+static void check_promises(struct run_control *control, struct run_window *window,
+                           const struct target *target)
 {
     struct run_outcome *outcome = &control->outcome;
     struct target checker;
@@ -117,11 +119,12 @@ static void check_promises(struct run_control *control, const struct target *tar
                  "no address space for the shadow map; raise the limit (ulimit -v)");
         exit(1);
     }
-    engine_play(control, &checker, NULL, NULL);
+    engine_play(control, window, &checker, NULL, NULL);
     outcome->defect_count = check_defects(outcome->error, sizeof outcome->error);
 }
 
-static void (*const measure[RUN_MODE_COUNT])(struct run_control *, const struct target *) = {
+static void (*const measure[RUN_MODE_COUNT])(struct run_control *, struct run_window *,
+                                             const struct target *) = {
     [RUN_THROUGHPUT] = measure_throughput,
     [RUN_MEMORY] = measure_memory,
     [RUN_CHECK] = check_promises,
@@ -131,18 +134,17 @@ int child_main(int argc, char **argv)
 {
     /* A run whose parent is gone has nobody to give its outcome to. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct run_control *control = argc == 2 ? map_region(atoi(argv[1])) : NULL;
-    if (!control)
+    struct run_control *control = argc == 3 ? map_shared(argv[1]) : NULL;
+    struct run_window *window = argc == 3 ? map_shared(argv[2]) : NULL;
+    if (!control || !window)
         return 3;
     pin_to(control->request.processor);
     static struct target target; /* outlives exit handlers of preloaded libraries */
     if (!load_target(control, &target))
         return 1;
-    prefault_region(control);
-    measure[control->request.mode](control, &target);
+    prefault_shared(control, window);
+    measure[control->request.mode](control, window, &target);
     control->outcome.is_complete = true;
-    atomic_fetch_add(&control->windows_played, 1);
-    run_futex_wake(&control->windows_played);
     /* Exit handlers of the measured library are no part of the run, and a broken one must not spoil
      * it. */
     _exit(0);

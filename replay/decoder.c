@@ -18,7 +18,7 @@ struct cursor {
 
 struct decoder {
     struct trace_source *source;
-    struct run_control *control;
+    struct run_window *window;
     struct decoder_plan plan;
 
     uint64_t *sizes;       /* by object: requested bytes */
@@ -56,7 +56,7 @@ static void start_over(struct decoder *decoder)
     decoder->staged = decoder->taken = 0;
 }
 
-struct decoder *decoder_new(struct trace_source *source, struct run_control *control,
+struct decoder *decoder_new(struct trace_source *source, struct run_window *window,
                             const struct decoder_plan *plan)
 {
     struct decoder *decoder = calloc(1, sizeof *decoder);
@@ -64,7 +64,7 @@ struct decoder *decoder_new(struct trace_source *source, struct run_control *con
         return NULL;
     size_t objects = source->summary->object_count + 1, threads = source->summary->thread_count + 1;
     decoder->source = source;
-    decoder->control = control;
+    decoder->window = window;
     decoder->plan = *plan;
     decoder->sizes = calloc(objects, sizeof *decoder->sizes);
     decoder->generations = calloc(objects, sizeof *decoder->generations);
@@ -102,23 +102,23 @@ int decoder_rewind(struct decoder *decoder)
 /* Makes room for `count` events of the thread in one piece, and for a JUMP after them. */
 static struct replay_event *reserve(struct decoder *decoder, uint32_t thread, uint64_t count)
 {
-    struct run_control *control = decoder->control;
+    struct run_window *window = decoder->window;
     struct cursor *cursor = &decoder->cursors[thread];
-    struct replay_event *events = run_events(control);
+    struct replay_event *events = run_events(window);
 
     if (cursor->next + count >= cursor->end) {
-        if (cursor->end && cursor->end == control->events_used) {
+        if (cursor->end && cursor->end == window->events_used) {
             cursor->end += CHUNK_EVENTS;
         } else {
             if (cursor->end)
                 events[cursor->next] =
-                    (struct replay_event){.operation = REPLAY_JUMP, .size = control->events_used};
+                    (struct replay_event){.operation = REPLAY_JUMP, .size = window->events_used};
             else
-                run_firsts(control)[thread] = (uint32_t)control->events_used;
-            cursor->next = control->events_used;
+                run_firsts(window)[thread] = (uint32_t)window->events_used;
+            cursor->next = window->events_used;
             cursor->end = cursor->next + CHUNK_EVENTS;
         }
-        control->events_used += CHUNK_EVENTS;
+        window->events_used += CHUNK_EVENTS;
     }
     struct replay_event *place = &events[cursor->next];
     cursor->next += count;
@@ -250,8 +250,8 @@ static void decode_event(struct decoder *decoder, const struct trace_event *even
 
 static void end_segment(struct decoder *decoder, enum sample_point point)
 {
-    struct run_control *control = decoder->control;
-    run_segments(control)[control->segment_count++] = (struct segment){
+    struct run_window *window = decoder->window;
+    run_segments(window)[window->segment_count++] = (struct segment){
         .event = decoder->event,
         .live_bytes = decoder->live_bytes,
         .meeting_threads = decoder->live_count + decoder->ended_count,
@@ -280,23 +280,23 @@ static void sample_if_planned(struct decoder *decoder)
 
 static void start_window(struct decoder *decoder)
 {
-    struct run_control *control = decoder->control;
-    control->events_used = 0;
-    control->segment_count = 0;
-    control->is_last_window = false;
-    for (uint32_t thread = 0; thread < control->thread_count; thread++)
-        run_firsts(control)[thread] = RUN_NO_EVENT;
-    memset(decoder->cursors, 0, control->thread_count * sizeof *decoder->cursors);
+    struct run_window *window = decoder->window;
+    window->events_used = 0;
+    window->segment_count = 0;
+    window->is_last = false;
+    for (uint32_t thread = 0; thread < window->thread_count; thread++)
+        run_firsts(window)[thread] = RUN_NO_EVENT;
+    memset(decoder->cursors, 0, window->thread_count * sizeof *decoder->cursors);
 }
 
 static bool has_room(const struct decoder *decoder)
 {
-    const struct run_control *control = decoder->control;
+    const struct run_window *window = decoder->window;
     /* What one more event, the end of a planned segment and the end of the window may take: a chunk
      * for each live thread at the most, since consecutive ends share one. */
     uint64_t reserve_events = ((uint64_t)decoder->live_count + 4) * CHUNK_EVENTS;
-    return control->events_used + reserve_events <= control->event_limit &&
-           control->segment_count + 2 <= control->segment_limit;
+    return window->events_used + reserve_events <= window->event_limit &&
+           window->segment_count + 2 <= window->segment_limit;
 }
 
 int decoder_fill(struct decoder *decoder)
@@ -310,7 +310,7 @@ int decoder_fill(struct decoder *decoder)
             if (error)
                 return error;
             if (decoder->staged == 0) {
-                decoder->control->is_last_window = true;
+                decoder->window->is_last = true;
                 break;
             }
         }
@@ -318,6 +318,6 @@ int decoder_fill(struct decoder *decoder)
         decoder->event++;
         sample_if_planned(decoder);
     }
-    end_segment(decoder, decoder->control->is_last_window ? POINT_END : POINT_SAMPLE);
+    end_segment(decoder, decoder->window->is_last ? POINT_END : POINT_SAMPLE);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Turns a source into windows of pre-decoded events in the run's region. */
+/* Turns a source into windows of pre-decoded events . */
 #ifndef REPLAY_DECODER_H
 #define REPLAY_DECODER_H
 
@@ -13,13 +13,13 @@ struct decoder_plan {
     enum run_touch touch;
 };
 
-/* `source` has a summary and is at its first event; both it and `control` must outlive the decoder.
+/* `source` has a summary and is at its first event; both it and `window` must outlive the decoder.
  * Returns NULL with errno ENOMEM. */
-struct decoder *decoder_new(struct trace_source *source, struct run_control *control,
+struct decoder *decoder_new(struct trace_source *source, struct run_window *window,
                             const struct decoder_plan *plan);
 void decoder_destroy(struct decoder *decoder);
 
-/* Fills the next window: events, segments, first events, and is_last_window. Returns 0 or -errno
+/* Fills the next window: events, segments, first events, and is_last. Returns 0 or -errno
  * with source->error. */
 int decoder_fill(struct decoder *decoder);
 

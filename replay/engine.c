@@ -27,6 +27,7 @@
  * stays to the end. */
 struct engine {
     struct run_control *control;
+    struct run_window *window;
     const struct target *target;
     const struct memory_probe *probe; /* NULL: no sampling */
     uint64_t (*usable_bytes)(void);
@@ -177,12 +178,11 @@ static void fetch_window(struct engine *engine)
 /* What the last thread to arrive does while the others sleep. */
 static void finish_segment(struct engine *engine)
 {
-    struct run_control *control = engine->control;
-    const struct segment *segment = &run_segments(control)[engine->segment++];
+    const struct segment *segment = &run_segments(engine->window)[engine->segment++];
     stop_clock(engine);
     take_sample(engine, segment->event, segment->live_bytes, segment->point);
-    if (engine->segment == control->segment_count) {
-        if (control->is_last_window)
+    if (engine->segment == engine->window->segment_count) {
+        if (engine->window->is_last)
             engine->is_finished = true;
         else
             fetch_window(engine);
@@ -198,7 +198,7 @@ static void meet_others(struct engine_thread *self, bool is_leaving)
 {
     struct engine *engine = self->engine;
     uint32_t epoch = atomic_load(&engine->epoch);
-    uint32_t expected = run_segments(engine->control)[engine->segment].meeting_threads;
+    uint32_t expected = run_segments(engine->window)[engine->segment].meeting_threads;
     atomic_fetch_add(&engine->stall_ns, self->stall_ns);
     atomic_fetch_add(&engine->unsupported_count, self->unsupported_count);
     self->stall_ns = self->unsupported_count = 0;
@@ -216,13 +216,13 @@ static const struct replay_event *next_event(struct engine_thread *self,
                                              const struct replay_event *end)
 {
     struct engine *engine = self->engine;
-    return engine->segment ? end + 1 : self->events + run_firsts(engine->control)[self->index];
+    return engine->segment ? end + 1 : self->events + run_firsts(engine->window)[self->index];
 }
 
 static void play_thread(struct engine_thread *self)
 {
     struct engine *engine = self->engine;
-    const struct replay_event *event = self->events + run_firsts(engine->control)[self->index];
+    const struct replay_event *event = self->events + run_firsts(engine->window)[self->index];
     for (;;) {
         event = engine->play(self, event);
         bool is_leaving = event->operation == REPLAY_THREAD_END;
@@ -286,16 +286,15 @@ void engine_start_thread(struct engine *engine, uint32_t index)
 
 static void set_up_threads(struct engine *engine)
 {
-    struct run_control *control = engine->control;
-    engine->threads = calloc(control->thread_count, sizeof *engine->threads);
-    engine->ended = calloc(control->thread_count, sizeof(struct engine_thread *));
+    engine->threads = calloc(engine->window->thread_count, sizeof *engine->threads);
+    engine->ended = calloc(engine->window->thread_count, sizeof(struct engine_thread *));
     if (!engine->threads || !engine->ended)
-        fail(engine, "no memory for the state of threads; threads", control->thread_count);
-    for (uint32_t i = 0; i < control->thread_count; i++)
+        fail(engine, "no memory for the state of threads; threads", engine->window->thread_count);
+    for (uint32_t i = 0; i < engine->window->thread_count; i++)
         engine->threads[i] = (struct engine_thread){
             .target = engine->target,
-            .slots = run_slots(control),
-            .events = run_events(control),
+            .slots = run_slots(engine->control),
+            .events = run_events(engine->window),
             .engine = engine,
             .index = i,
             .stack = -1,
@@ -352,13 +351,15 @@ static void note_usage(struct run_outcome *outcome, const struct rusage *before,
     outcome->major_faults = (uint64_t)(after->ru_majflt - before->ru_majflt);
 }
 
-void engine_play(struct run_control *control, const struct target *target,
-                 const struct memory_probe *probe, uint64_t (*usable_bytes)(void))
+void engine_play(struct run_control *control, struct run_window *window,
+                 const struct target *target, const struct memory_probe *probe,
+                 uint64_t (*usable_bytes)(void))
 {
     static struct engine engine; /* one per process */
     struct rusage before, after;
     engine = (struct engine){
         .control = control,
+        .window = window,
         .target = target,
         .probe = probe,
         .usable_bytes = usable_bytes,
@@ -374,8 +375,13 @@ void engine_play(struct run_control *control, const struct target *target,
 
     note_usage(&control->outcome, &before, &after);
     read_peak(&engine);
-    if (probe && control->request.waits_for_drain)
-        drain(&engine, run_segments(control)[control->segment_count - 1].event);
     control->outcome.stall_ns = engine.stall_ns;
     control->outcome.unsupported_count = engine.unsupported_count;
+    uint64_t last_event = run_segments(window)[window->segment_count - 1].event;
+
+    /* From here on the window may be filled anew for another run. */
+    atomic_fetch_add(&control->windows_played, 1);
+    run_futex_wake(&control->windows_played);
+    if (probe && control->request.waits_for_drain)
+        drain(&engine, last_event);
 }

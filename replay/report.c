@@ -129,11 +129,31 @@ static void print_source(FILE *stream, const struct campaign_plan *plan,
     fputc('\n', stream);
 }
 
+static void print_checks(FILE *stream, const struct campaign_results *results, const char *source)
+{
+    fprintf(stream, "%s: checked\n", source);
+    for (size_t i = 0; i < results->row_count; i++) {
+        const struct run_row *row = &results->rows[i];
+        if (strcmp(row->source, source) || strcmp(row->mode, run_mode_names[RUN_CHECK]))
+            continue;
+        fprintf(stream, "  %-14s ", row->allocator);
+        if (run_row_is_ok(row))
+            fprintf(stream, "sound: %.0f calls kept every promise\n", row->events);
+        else
+            fprintf(stream, "%s: %s\n", row->status, row->error);
+    }
+    fputc('\n', stream);
+}
+
 void report_tables(FILE *stream, const struct campaign_plan *plan,
                    const struct campaign_results *results)
 {
-    for (unsigned i = 0; i < results->source_count; i++)
-        print_source(stream, plan, results, results->source_names[i]);
+    for (unsigned i = 0; i < results->source_count; i++) {
+        if (plan->checks)
+            print_checks(stream, results, results->source_names[i]);
+        if (plan->measures_throughput || plan->measures_memory)
+            print_source(stream, plan, results, results->source_names[i]);
+    }
 }
 
 /* ---- CSV ---- */

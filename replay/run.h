@@ -1,12 +1,16 @@
-/* What parent and run share: one memory region that holds the events, the objects' table and the
- * outcome.
+/* What parent and run share: two mappings.
  *
- * The parent decodes a source into windows of events, starts one fresh process per run and hands it
- * the region. The process replays a window, says so, and waits for the next one. Everything of the
- * harness that grows with the source lives in this shared mapping and is prefaulted before the
- * baseline is taken, so that it never counts as the allocator's memory.
+ * The window holds decoded events; the parent fills it, and every run of a source plays from it:
  *
- *   [ control | segments | first event by thread | objects' table | thread stacks | events ]
+ *   [ run_window | segments | first event by thread | events ]
+ *
+ * The lane belongs to one run: what it is to do, its objects and its outcome. While one run is
+ * draining, the next one can play in a lane of its own:
+ *
+ *   [ run_control | objects' table | thread stacks ]
+ *
+ * Everything of the harness that grows with the source lives in these shared mappings and is
+ * prefaulted before the baseline is taken, so that it never counts as the allocator's memory.
  */
 #ifndef REPLAY_RUN_H
 #define REPLAY_RUN_H
@@ -118,17 +122,24 @@ struct run_outcome {
     struct sample samples[RUN_SAMPLE_LIMIT];
 };
 
-/* The head of the region. Offsets are from its start. */
-struct run_control {
-    uint64_t region_bytes;
-    uint64_t segments_at, firsts_at, slots_at, stacks_at, events_at;
-    uint32_t segment_limit, thread_count, slot_count, stack_count;
+/* The head of the window. Offsets are from its start. */
+struct run_window {
+    uint64_t mapped_bytes;
+    uint64_t segments_at, firsts_at, events_at;
     uint64_t event_limit;
+    uint32_t segment_limit, thread_count;
 
-    /* The window: written by the parent while the run waits, and read by it afterwards. */
-    uint32_t segment_count;
+    /* Written by the parent while the run waits, and read by it afterwards. */
     uint64_t events_used;
-    bool is_last_window;
+    uint32_t segment_count;
+    bool is_last;
+};
+
+/* The head of a lane. Offsets are from its start. */
+struct run_control {
+    uint64_t mapped_bytes;
+    uint64_t slots_at, stacks_at;
+    uint32_t slot_count, stack_count;
 
     _Atomic uint32_t windows_offered; /* futex words: counted up by the parent, ... */
     _Atomic uint32_t windows_played;  /* ... and by the run */
@@ -137,16 +148,20 @@ struct run_control {
     struct run_outcome outcome;
 };
 
-static inline struct segment *run_segments(struct run_control *control)
+static inline struct segment *run_segments(struct run_window *window)
 {
-    return (struct segment *)(void *)((char *)control + control->segments_at);
+    return (struct segment *)(void *)((char *)window + window->segments_at);
 }
 
-/* Index of each thread's first event in the window, RUN_NO_EVENT for a thread that is not part of
- * it. */
-static inline uint32_t *run_firsts(struct run_control *control)
+/* Index of each thread's first event in the window, RUN_NO_EVENT for a thread not part of it. */
+static inline uint32_t *run_firsts(struct run_window *window)
 {
-    return (uint32_t *)(void *)((char *)control + control->firsts_at);
+    return (uint32_t *)(void *)((char *)window + window->firsts_at);
+}
+
+static inline struct replay_event *run_events(struct run_window *window)
+{
+    return (struct replay_event *)(void *)((char *)window + window->events_at);
 }
 
 /* Single-threaded: the object's address. Several threads: generation << 48 | address, 0 where there
@@ -154,11 +169,6 @@ static inline uint32_t *run_firsts(struct run_control *control)
 static inline _Atomic uint64_t *run_slots(struct run_control *control)
 {
     return (_Atomic uint64_t *)(void *)((char *)control + control->slots_at);
-}
-
-static inline struct replay_event *run_events(struct run_control *control)
-{
-    return (struct replay_event *)(void *)((char *)control + control->events_at);
 }
 
 static inline char *run_stack(struct run_control *control, uint32_t index)

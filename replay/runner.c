@@ -26,16 +26,25 @@
 /* How often a silent run is looked at, to see whether it still lives. */
 #define POLL_MS 20
 
+struct lane {
+    struct run_control *control; /* NULL until first used */
+    int descriptor;
+    pid_t child; /* 0: no run */
+    int status;  /* of waitpid(2), once is_over */
+    bool is_over;
+};
+
 struct runner {
     struct trace_source *source;
     struct runner_options options;
-    struct run_control *control;
+    struct run_window *window;
     struct decoder *decoder;
-    int descriptor;
+    int descriptor; /* of the window */
     bool is_at_first_window;
+    struct lane lanes[RUNNER_LANES];
 };
 
-/* ---- the region ---- */
+/* ---- shared memory ---- */
 
 /* What the events take at the most in a single window: themselves, an extension for each realloc,
  * the ends of segments, jumps and half-filled chunks. */
@@ -54,41 +63,64 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
-static struct run_control layout(const struct trace_summary *summary, uint32_t sample_count)
+static struct run_window window_layout(const struct trace_summary *summary, uint32_t sample_count)
 {
-    struct run_control head = {
+    struct run_window head = {
         .segment_limit = sample_count + 8,
         .thread_count = summary->thread_count ? summary->thread_count : 1,
-        .slot_count = summary->object_count + 1, /* events without an object name slot 0 */
         .event_limit = events_needed(summary, sample_count),
     };
     uint64_t least = 2 * decoder_least_events(head.thread_count);
     uint64_t most = least > WINDOW_EVENT_LIMIT ? least : WINDOW_EVENT_LIMIT;
     if (head.event_limit > most)
         head.event_limit = most;
-    head.stack_count =
-        head.thread_count - 1 < RUN_STACK_LIMIT ? head.thread_count - 1 : RUN_STACK_LIMIT;
-
     head.segments_at = round_up(sizeof head);
     head.firsts_at = head.segments_at + round_up(head.segment_limit * sizeof(struct segment));
-    head.slots_at = head.firsts_at + round_up(head.thread_count * sizeof(uint32_t));
-    head.stacks_at = head.slots_at + round_up(head.slot_count * sizeof(uint64_t));
-    head.events_at = head.stacks_at + head.stack_count * RUN_STACK_BYTES;
-    head.region_bytes = head.events_at + round_up(head.event_limit * sizeof(struct replay_event));
+    head.events_at = head.firsts_at + round_up(head.thread_count * sizeof(uint32_t));
+    head.mapped_bytes = head.events_at + round_up(head.event_limit * sizeof(struct replay_event));
     return head;
 }
 
-static int map_region(struct runner *runner, const struct run_control *head)
+static struct run_control lane_layout(const struct trace_summary *summary)
 {
-    runner->descriptor = memfd_create("heaplab-run", 0); /* inherited by the run's process */
-    if (runner->descriptor < 0 || ftruncate(runner->descriptor, (off_t)head->region_bytes) != 0)
+    uint32_t others = summary->thread_count > 1 ? summary->thread_count - 1 : 0;
+    struct run_control head = {
+        .slot_count = summary->object_count + 1, /* events without an object name slot 0 */
+        .stack_count = others < RUN_STACK_LIMIT ? others : RUN_STACK_LIMIT,
+    };
+    head.slots_at = round_up(sizeof head);
+    head.stacks_at = head.slots_at + round_up(head.slot_count * sizeof(uint64_t));
+    head.mapped_bytes = head.stacks_at + head.stack_count * RUN_STACK_BYTES;
+    return head;
+}
+
+/* Makes shared memory that a run's process can map too. Returns NULL with errno. */
+static void *new_shared(uint64_t bytes, int *descriptor)
+{
+    *descriptor = memfd_create("heaplab-run", 0); /* inherited by the run's process */
+    if (*descriptor < 0 || ftruncate(*descriptor, (off_t)bytes) != 0)
+        return NULL;
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *descriptor, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+
+static int make_window(struct runner *runner, uint32_t sample_count)
+{
+    struct run_window head = window_layout(runner->source->summary, sample_count);
+    runner->window = new_shared(head.mapped_bytes, &runner->descriptor);
+    if (!runner->window)
         return -errno;
-    void *region =
-        mmap(NULL, head->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, runner->descriptor, 0);
-    if (region == MAP_FAILED)
+    *runner->window = head;
+    return 0;
+}
+
+static int make_lane(const struct runner *runner, struct lane *lane)
+{
+    struct run_control head = lane_layout(runner->source->summary);
+    lane->control = new_shared(head.mapped_bytes, &lane->descriptor);
+    if (!lane->control)
         return -errno;
-    runner->control = region;
-    *runner->control = *head;
+    *lane->control = head;
     return 0;
 }
 
@@ -134,10 +166,9 @@ int runner_open(struct runner **result, struct trace_source *source,
         .sample_count = options->mode == RUN_MEMORY ? TIMELINE_POINTS : 0,
         .touch = options->touch,
     };
-    struct run_control head = layout(source->summary, plan.sample_count);
-    error = map_region(runner, &head);
+    error = make_window(runner, plan.sample_count);
     if (!error) {
-        runner->decoder = decoder_new(source, runner->control, &plan);
+        runner->decoder = decoder_new(source, runner->window, &plan);
         error = runner->decoder ? 0 : -ENOMEM;
     }
     if (error) {
@@ -155,13 +186,32 @@ failed:
     return error;
 }
 
+static void kill_run(struct lane *lane)
+{
+    kill(lane->child, SIGKILL);
+    waitpid(lane->child, &lane->status, 0);
+    lane->is_over = true;
+}
+
+static void release_lane(struct lane *lane)
+{
+    if (lane->child && !lane->is_over)
+        kill_run(lane);
+    if (lane->control)
+        munmap(lane->control, lane->control->mapped_bytes);
+    if (lane->descriptor > 0)
+        close(lane->descriptor);
+}
+
 void runner_close(struct runner *runner)
 {
     if (!runner)
         return;
+    for (unsigned i = 0; i < RUNNER_LANES; i++)
+        release_lane(&runner->lanes[i]);
     decoder_destroy(runner->decoder);
-    if (runner->control)
-        munmap(runner->control, runner->control->region_bytes);
+    if (runner->window)
+        munmap(runner->window, runner->window->mapped_bytes);
     if (runner->descriptor >= 0)
         close(runner->descriptor);
     free(runner);
@@ -169,9 +219,11 @@ void runner_close(struct runner *runner)
 
 /* ---- one run ---- */
 
-static void reset_region(struct runner *runner, const char *target_name, bool is_preloaded)
+static void prepare_lane(const struct runner *runner, struct lane *lane, const char *target_name,
+                         bool is_preloaded)
 {
-    struct run_control *control = runner->control;
+    struct run_control *control = lane->control;
+    bool is_multi_threaded = runner->window->thread_count > 1;
     memset(run_slots(control), 0, control->slot_count * sizeof(uint64_t));
     memset(&control->outcome, 0, sizeof control->outcome);
     atomic_store(&control->windows_offered, 1);
@@ -179,20 +231,22 @@ static void reset_region(struct runner *runner, const char *target_name, bool is
     control->request = (struct run_request){
         .mode = (uint8_t)runner->options.mode,
         .touch = (uint8_t)(runner->options.mode == RUN_CHECK ? TOUCH_NONE : runner->options.touch),
-        .is_multi_threaded = control->thread_count > 1,
+        .is_multi_threaded = is_multi_threaded,
         .is_preloaded = is_preloaded,
         .waits_for_drain =
             runner->options.waits_for_drain && target_find(target_name) != &target_null,
-        .processor = control->thread_count > 1 ? -1 : runner->options.processor,
+        .processor = is_multi_threaded ? -1 : runner->options.processor,
         .largest_bytes = runner->source->summary->peak_live_bytes,
     };
     snprintf(control->request.target_name, sizeof control->request.target_name, "%s", target_name);
 }
 
-static pid_t start_child(struct runner *runner, const char *preload)
+/* Only calls what is safe between fork(2) and exec: the parent has no other threads. */
+static pid_t start_child(const struct runner *runner, const struct lane *lane, const char *preload)
 {
-    char descriptor[16];
-    snprintf(descriptor, sizeof descriptor, "%d", runner->descriptor);
+    char lane_text[16], window_text[16];
+    snprintf(lane_text, sizeof lane_text, "%d", lane->descriptor);
+    snprintf(window_text, sizeof window_text, "%d", runner->descriptor);
     pid_t child = fork();
     if (child != 0)
         return child;
@@ -202,7 +256,7 @@ static pid_t start_child(struct runner *runner, const char *preload)
     if (nowhere >= 0)
         dup2(nowhere, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for results alone */
-    execl("/proc/self/exe", "heaplab", CHILD_COMMAND, descriptor, (char *)NULL);
+    execl("/proc/self/exe", "heaplab", CHILD_COMMAND, lane_text, window_text, (char *)NULL);
     _exit(3);
 }
 
@@ -218,75 +272,86 @@ static void describe_end(struct run_outcome *outcome, int status)
                  WEXITSTATUS(status));
 }
 
-/* Waits until the window is played or the process is gone. Returns whether it lives on; else
- * *status is its own. */
-static bool wait_for_window(struct runner *runner, pid_t child, uint32_t window, int *status)
+/* Waits until the window is played or the process is gone. */
+static void wait_for_window(const struct runner *runner, struct lane *lane, uint32_t window)
 {
-    struct run_control *control = runner->control;
-    uint64_t deadline_ns = clock_now_ns() + runner->options.limit_s * UINT64_C(1000000000);
-    for (;;) {
-        uint32_t played = atomic_load(&control->windows_played);
-        if (played == window)
-            return true;
+    struct run_control *control = lane->control;
+    unsigned limit_s = runner->options.limit_s;
+    uint64_t deadline_ns = clock_now_ns() + limit_s * UINT64_C(1000000000);
+    uint32_t played;
+    while ((played = atomic_load(&control->windows_played)) != window && !lane->is_over) {
         run_futex_wait(&control->windows_played, played, POLL_MS);
-        if (waitpid(child, status, WNOHANG) == child)
-            return false;
-        if (runner->options.limit_s && clock_now_ns() > deadline_ns) {
+        lane->is_over = waitpid(lane->child, &lane->status, WNOHANG) == lane->child;
+        if (!lane->is_over && limit_s && clock_now_ns() > deadline_ns) {
             snprintf(control->outcome.error, sizeof control->outcome.error,
-                     "no end after %u s; given up", runner->options.limit_s);
-            kill(child, SIGKILL);
+                     "no end after %u s; given up", limit_s);
+            kill_run(lane);
         }
     }
 }
 
-/* Hands the child one window after another until it ends. Returns 0 or -errno where the source
- * could not be read. */
-static int attend_child(struct runner *runner, pid_t child, int *status)
+/* Hands the run one window after another until it has played the last or is gone. Returns 0, or
+ * -errno where the source could not be read. */
+static int attend_run(struct runner *runner, struct lane *lane)
 {
-    struct run_control *control = runner->control;
-    for (uint32_t window = 1; wait_for_window(runner, child, window, status); window++) {
-        if (control->is_last_window) {
-            waitpid(child, status, 0);
+    for (uint32_t window = 1;; window++) {
+        wait_for_window(runner, lane, window);
+        if (lane->is_over || runner->window->is_last)
             return 0;
-        }
         int error = fill_window(runner);
         if (error) {
-            kill(child, SIGKILL);
-            waitpid(child, status, 0);
+            kill_run(lane);
             return error;
         }
-        atomic_fetch_add(&control->windows_offered, 1);
-        run_futex_wake(&control->windows_offered);
+        atomic_fetch_add(&lane->control->windows_offered, 1);
+        run_futex_wake(&lane->control->windows_offered);
     }
-    return 0;
 }
 
-static int run_once(struct runner *runner, const char *target_name, const char *preload)
+static int play_in(struct runner *runner, struct lane *lane, const char *target_name,
+                   const char *preload)
 {
-    int status = 0;
-    int error = fill_first_window(runner);
+    int error = lane->control ? 0 : make_lane(runner, lane);
+    if (!error)
+        error = fill_first_window(runner);
     if (error)
         return error;
-    reset_region(runner, target_name, preload != NULL);
-    pid_t child = start_child(runner, preload);
-    if (child < 0)
+    prepare_lane(runner, lane, target_name, preload != NULL);
+    lane->is_over = false;
+    lane->child = start_child(runner, lane, preload);
+    if (lane->child < 0) {
+        lane->child = 0;
         return -errno;
-    error = attend_child(runner, child, &status);
-    if (!error && !runner->control->outcome.is_complete)
-        describe_end(&runner->control->outcome, status);
+    }
+    return attend_run(runner, lane);
+}
+
+int runner_start(struct runner *runner, const char *target_name, unsigned *lane_number)
+{
+    unsigned number = 0;
+    while (number < RUNNER_LANES && runner->lanes[number].child)
+        number++;
+    if (number == RUNNER_LANES)
+        return -EBUSY;
+    struct lane *lane = &runner->lanes[number];
+    *lane_number = number;
+    int error = play_in(runner, lane, target_name, NULL);
+    if (!error && lane->is_over && lane->control->outcome.needs_preload)
+        error = play_in(runner, lane, target_name,
+                        target_library(target_find(target_name), target_name));
+    if (error)
+        lane->child = 0;
     return error;
 }
 
-const struct run_outcome *runner_run(struct runner *runner, const char *target_name)
+const struct run_outcome *runner_finish(struct runner *runner, unsigned lane_number)
 {
-    struct run_outcome *outcome = &runner->control->outcome;
-    int error = run_once(runner, target_name, NULL);
-    if (!error && outcome->needs_preload)
-        error =
-            run_once(runner, target_name, target_library(target_find(target_name), target_name));
-    if (error) {
-        errno = -error;
-        return NULL;
-    }
+    struct lane *lane = &runner->lanes[lane_number];
+    struct run_outcome *outcome = &lane->control->outcome;
+    if (!lane->is_over)
+        waitpid(lane->child, &lane->status, 0);
+    lane->child = 0;
+    if (!outcome->is_complete)
+        describe_end(outcome, lane->status);
     return outcome;
 }

@@ -15,16 +15,23 @@ struct runner_options {
     unsigned limit_s;     /* a window that takes longer is given up; 0 for no limit */
 };
 
-/* Decodes the source, whose summary becomes known, into a region; a source larger than a window is
- * decoded piece by piece during each run, while the run's clock stands. The source must outlive the
- * runner. Returns 0 or -errno with source->error. */
+/* Decodes the source, whose summary becomes known; a source larger than a window is decoded piece
+ * by piece during each run, while the run's clock stands. The source must outlive the runner.
+ * Returns 0 or -errno with source->error. */
 int runner_open(struct runner **runner, struct trace_source *source,
                 const struct runner_options *options);
 
-/* Runs on the target of that name, which target_find knows. The outcome is the runner's, valid
- * until the next call; where it is not complete, its `error` says why. Returns NULL where the run
- * could not be started (errno). */
-const struct run_outcome *runner_run(struct runner *runner, const char *target_name);
+/* Starts a run on the target of that name, which target_find knows, and returns when it has played
+ * all events; it may still be draining. *lane names the run. Returns 0 or -errno where it could not
+ * be started or the source not be read (source->error, if that has a message). */
+int runner_start(struct runner *runner, const char *target_name, unsigned *lane);
+
+/* Waits for the run's end. The outcome is the runner's, valid until the lane's next run; where it
+ * is not complete, its `error` says why. The lane is free again. */
+const struct run_outcome *runner_finish(struct runner *runner, unsigned lane);
+
+/* How many runs may be under way at once. */
+#define RUNNER_LANES 32
 
 /* NULL is allowed. */
 void runner_close(struct runner *runner);
