@@ -52,15 +52,15 @@ function write_runs(source, allocator, ns, peak,    repetition) {
 # Three teeth, with a base that allocators hold on to.
 function write_timeline(source, allocator, ratio,    i, live, resident, high) {
     high = 0
-    for (i = 0; i <= 400; i++) {
-        live = live_of[source] * (0.15 + 0.85 * (i % 134) / 134) * noise(0.01)
+    for (i = 0; i <= 200; i++) {
+        live = live_of[source] * (0.15 + 0.85 * (i % 67) / 67) * noise(0.01)
         resident = live * ratio + 300000
         if (resident < high * (thickness_of[allocator] - 0.75))
             resident = high * (thickness_of[allocator] - 0.75)
         if (resident > high)
             high = resident
-        print allocator, quoted(source), 1, int(i * events_of[source] / 400), int(live), int(live * 1.08), int(resident), \
-              (i == 133 ? "peak_live" : i == 400 ? "end" : "sample") > (folder "/timeline.csv")
+        print allocator, quoted(source), 1, int(i * events_of[source] / 200), int(live), int(live * 1.08), int(resident), \
+              (i == 66 ? "peak_live" : i == 200 ? "end" : "sample") > (folder "/timeline.csv")
     }
     print allocator, quoted(source), 1, events_of[source], 0, 0, int(resident * 0.7), "drain_0" > (folder "/timeline.csv")
     print allocator, quoted(source), 1, events_of[source], 0, 0, int(resident * 0.5), "drain_100ms" > (folder "/timeline.csv")
@@ -115,7 +115,7 @@ BEGIN {
     add_source("fixed:size=64,order=random", "workload", 1, 524288, 0.25, 15, 1)
     add_source("calloc", "workload", 1, 395904, 9.2, 60, 1)
     add_source("realloc-grow", "workload", 1, 333325, 3, 300, 2)
-    add_source("realloc-grow:growth=100,step=32,limit=2k", "workload", 1, 309547, 0.77, 60, 1)
+    add_source("realloc-append", "workload", 1, 309547, 0.77, 60, 1)
 
     for (s = 1; s <= source_count; s++)
         for (a = 1; a <= allocator_count; a++)
