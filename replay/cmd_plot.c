@@ -35,8 +35,8 @@ static const struct argp parser = {
 /* The source tree first, so that a build beside it draws with the charts being worked on. */
 static const char *find_driver(void)
 {
-    static const char *const drivers[] = {HEAPLAB_SOURCE_PLOTS "/draw",
-                                          HEAPLAB_INSTALLED_PLOTS "/draw"};
+    static const char *const drivers[] = {HEAPLAB_SOURCE_FOLDER "/plots/draw",
+                                          HEAPLAB_PLOTS "/draw"};
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
         if (access(drivers[i], X_OK) == 0)
             return drivers[i];
@@ -48,7 +48,7 @@ int plot_campaign(const char *directory)
     const char *driver = find_driver();
     if (!driver) {
         message("%s: the scripts that draw charts are missing; install heaplab, or keep its source",
-                HEAPLAB_INSTALLED_PLOTS);
+                HEAPLAB_PLOTS);
         return COMMAND_ENVIRONMENT;
     }
     pid_t child;

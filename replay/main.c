@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program", cmd_record},
     {"list", "[allocators|traces|workloads]", "what can be measured, and on what", cmd_list},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
+    {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
     {"replay", "[-a NAME,...] [-m MODE] [-r RUNS] SOURCE...",
      "replay traces and workloads on allocators", cmd_replay},
 };
