@@ -1,4 +1,5 @@
 /* Finds the subcommand and runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,13 @@
 static const struct command commands[] = {
     {"generate", "WORKLOAD[:KEY=VALUE,...] -o FILE", "write the events of a workload to a trace",
      cmd_generate},
-    {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program", cmd_record},
+    {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program",
+     cmd_record},
     {"list", "[allocators|traces|workloads]", "what can be measured, and on what", cmd_list},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
     {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
+    {"bench", "[--quick|--full] [-o FOLDER]",
+     "the shipped traces and workloads on every allocator, with charts", cmd_bench},
     {"replay", "[-a NAME,...] [-m MODE] [-r RUNS] SOURCE...",
      "replay traces and workloads on allocators", cmd_replay},
 };
@@ -28,6 +32,15 @@ static void print_help(FILE *stream)
         fprintf(stream, "  %-9s %-48s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].summary);
     fputs("\n'heaplab COMMAND --help' tells more.\n", stream);
+}
+
+/* Whether all that was printed got out: a full disk shows only when the buffer is written. */
+static int results_arrived(void)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return 1;
+    message("standard output: %s; free some room", strerror(errno));
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -55,7 +68,7 @@ int main(int argc, char **argv)
         argv[1] = program;
         int status = commands[i].run(argc - 1, argv + 1);
         free(program);
-        return status;
+        return results_arrived() ? status : COMMAND_ENVIRONMENT;
     }
     message("no command '%s'; 'heaplab help' lists them", argv[1]);
     return COMMAND_USAGE;

@@ -63,7 +63,8 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
-static struct run_window window_layout(const struct trace_summary *summary, uint32_t sample_count)
+static struct run_window window_layout(const struct trace_summary *summary, uint32_t sample_count,
+                                       uint64_t most)
 {
     struct run_window head = {
         .segment_limit = sample_count + 8,
@@ -71,7 +72,8 @@ static struct run_window window_layout(const struct trace_summary *summary, uint
         .event_limit = events_needed(summary, sample_count),
     };
     uint64_t least = 2 * decoder_least_events(head.thread_count);
-    uint64_t most = least > WINDOW_EVENT_LIMIT ? least : WINDOW_EVENT_LIMIT;
+    if (most < least)
+        most = least;
     if (head.event_limit > most)
         head.event_limit = most;
     head.segments_at = round_up(sizeof head);
@@ -106,7 +108,9 @@ static void *new_shared(uint64_t bytes, int *descriptor)
 
 static int make_window(struct runner *runner, uint32_t sample_count)
 {
-    struct run_window head = window_layout(runner->source->summary, sample_count);
+    uint64_t most =
+        runner->options.window_events ? runner->options.window_events : WINDOW_EVENT_LIMIT;
+    struct run_window head = window_layout(runner->source->summary, sample_count, most);
     runner->window = new_shared(head.mapped_bytes, &runner->descriptor);
     if (!runner->window)
         return -errno;

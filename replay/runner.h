@@ -10,9 +10,10 @@ struct runner;
 struct runner_options {
     enum run_mode mode;
     enum run_touch touch;
-    bool waits_for_drain; /* memory mode: sample on for a second after all is freed */
-    int processor;        /* for single-threaded sources; -1 for any */
-    unsigned limit_s;     /* a window that takes longer is given up; 0 for no limit */
+    bool waits_for_drain;   /* memory mode: sample on for a second after all is freed */
+    int processor;          /* for single-threaded sources; -1 for any */
+    unsigned limit_s;       /* a window that takes longer is given up; 0 for no limit */
+    uint64_t window_events; /* decoded at once at the most; 0 for the default, 8 Mi (128 MiB) */
 };
 
 /* Decodes the source, whose summary becomes known; a source larger than a window is decoded piece

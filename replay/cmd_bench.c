@@ -1,0 +1,150 @@
+/* heaplab bench: the shipped traces and the bench workloads on every allocator, with charts. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "replay/campaign.h"
+#include "replay/command.h"
+#include "replay/options.h"
+#include "replay/report.h"
+#include "replay/result_folder.h"
+#include "replay/sources.h"
+#include "workloads/workload.h"
+
+/* How thorough a campaign is. The default leaves room for the build and the charts within five
+ * minutes on two processors. */
+struct effort {
+    unsigned repetitions, memory_repetitions;
+    double budget_s;
+};
+static const struct effort quick_effort = {3, 1, 1}, default_effort = {10, 1, 200},
+                           full_effort = {25, 3, 0};
+
+struct bench_options {
+    struct campaign_plan plan;
+    const struct effort *effort;
+    const char *folder;
+};
+
+static const struct argp_option options[] = {
+    {"quick", 'q', NULL, 0, "the fewest repetitions", 0},
+    {"full", 'F', NULL, 0, "many repetitions, for results to be published; takes about an hour", 0},
+    {"output", 'o', "FOLDER", 0, "of the results (results/latest)", 0},
+    {"allocator", 'a', "NAME[,NAME...]", 0, "allocators to measure; may be repeated (all)", 0},
+    {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct bench_options *into = state->input;
+    unsigned long number;
+    switch (key) {
+    case 'q':
+        into->effort = &quick_effort;
+        return 0;
+    case 'F':
+        into->effort = &full_effort;
+        return 0;
+    case 'o':
+        into->folder = argument;
+        return 0;
+    case 'a':
+        if (!options_add_allocators(&into->plan, argument))
+            exit(COMMAND_USAGE);
+        return 0;
+    case 's':
+        if (!options_read_number("--seed", argument, 0, UINT32_MAX, &number))
+            exit(COMMAND_USAGE);
+        into->plan.seed = number;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "bench chooses the sources; 'heaplab replay' takes '%s'", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .doc =
+        "Replays the shipped traces and the bench workloads on every allocator, in throughput and "
+        "memory mode, and writes tables, CSV and charts.",
+};
+
+/* Traces first, then workloads. `names` are the shipped traces and outlive the plan. */
+static void add_sources(struct campaign_plan *plan, char **names)
+{
+    for (size_t i = 0; names[i] && plan->source_count < CAMPAIGN_SOURCE_LIMIT; i++)
+        plan->sources[plan->source_count++] = names[i];
+    for (size_t i = 0; workload_bench_set[i] && plan->source_count < CAMPAIGN_SOURCE_LIMIT; i++)
+        plan->sources[plan->source_count++] = workload_bench_set[i];
+}
+
+static int draw_charts(const char *folder)
+{
+    char *arguments[] = {"heaplab plot", (char *)(uintptr_t)folder, NULL};
+    return cmd_plot(2, arguments);
+}
+
+static int run(struct bench_options *chosen, struct result_folder *folder, int argc, char **argv)
+{
+    struct campaign_plan *plan = &chosen->plan;
+    struct campaign_results results;
+    int error = campaign_run(plan, &results), status = COMMAND_DONE;
+    if (!error)
+        error = result_folder_describe(folder, plan, &results, argc, argv);
+    if (!error) {
+        report_overview(stdout, plan, &results);
+        status = draw_charts(folder->working_path);
+        error = result_folder_commit(folder);
+    }
+    if (!error && results.failed_count)
+        status = COMMAND_FAILED;
+    campaign_results_clear(&results);
+    if (!error)
+        printf("\nResults and charts: %s\n", folder->final_path);
+    return error ? COMMAND_ENVIRONMENT : status;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    struct bench_options chosen = {
+        .plan = {.measures_throughput = true,
+                 .measures_memory = true,
+                 .touch = TOUCH_PAGE,
+                 .limit_s = 300,
+                 .seed = (uint64_t)time(NULL),
+                 .shows_progress = true},
+        .effort = &default_effort,
+        .folder = "results/latest",
+    };
+    struct result_folder folder = {0};
+    argp_err_exit_status = COMMAND_USAGE;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
+        return COMMAND_USAGE;
+    if (!chosen.plan.allocator_count)
+        options_add_all_allocators(&chosen.plan);
+    chosen.plan.repetitions = chosen.effort->repetitions;
+    chosen.plan.memory_repetitions = chosen.effort->memory_repetitions;
+    chosen.plan.budget_s = chosen.effort->budget_s;
+
+    char **names = source_shipped_names();
+    if (!names) {
+        message("the folder of the shipped traces can't be read; run heaplab from its build or "
+                "install folder");
+        return COMMAND_ENVIRONMENT;
+    }
+    add_sources(&chosen.plan, names);
+    int status = COMMAND_ENVIRONMENT;
+    if (result_folder_open(&folder, chosen.folder) == 0) {
+        chosen.plan.folder = folder.working_path;
+        status = run(&chosen, &folder, argc, argv);
+    }
+    result_folder_close(&folder);
+    source_free_names(names);
+    return status;
+}

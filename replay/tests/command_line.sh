@@ -1,0 +1,67 @@
+#!/bin/sh
+# What the command line says and returns, right and wrong.
+# Usage: command_line.sh HEAPLAB FOLDER
+set -u
+heaplab=$1
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+failures=0
+
+expect() { # STATUS WORDS ARGUMENT...
+    status=$1 words=$2
+    shift 2
+    output=$("$heaplab" "$@" 2>&1)
+    got=$?
+    if [ $got -ne "$status" ] || ! printf '%s\n' "$output" | grep -q -e "$words"; then
+        echo "heaplab $*: exit status $got, expected $status and '$words' in:"
+        printf '%s\n' "$output"
+        failures=$((failures + 1))
+    fi
+}
+
+small=random:allocations=2000
+
+expect 2 'Usage: heaplab'
+expect 0 'Usage: heaplab' help
+expect 2 "no command 'frobnicate'" frobnicate
+expect 0 'mem_ts' list allocators
+expect 0 'checkerboard' list workloads
+expect 2 "'nothing' can't be listed" list nothing
+
+expect 0 'ns/call' replay -a system,null -r 1 $small
+expect 0 '^schema_version,allocator' replay -a system -r 1 -m throughput --format csv $small
+expect 0 'kept every promise' replay -a mem,mem_ts -m check $small
+expect 2 "no allocator 'nonesuch'" replay -a nonesuch $small
+expect 2 "no mode 'fast'" replay -m fast $small
+expect 2 "no touch policy 'all'" replay -t all $small
+expect 2 "'0' is no whole number from 1" replay -r 0 $small
+expect 2 "no format 'xml'" replay --format xml $small
+expect 2 'no source' replay
+expect 3 'no such file, shipped trace or workload' replay nonesuch
+expect 2 'nonesuch' replay random:nonesuch=1
+expect 2 'allocations' replay random:allocations=0
+expect 3 'is left out' replay -a /nowhere/libnone.so -r 1 $small
+expect 0 'left out' replay -a system,/nowhere/libnone.so -r 1 $small
+expect 1 'signal 11' replay -a system,"$2/libbroken-crash.so" -r 1 -m throughput $small
+
+: >"$folder/empty.trace"
+expect 3 'empty' replay "$folder/empty.trace"
+expect 0 '' generate $small -o "$folder/good.trace"
+expect 0 'ns/call' replay -a system -r 1 "$folder/good.trace"
+head -c 300 "$folder/good.trace" >"$folder/cut.trace"
+expect 3 'cut.trace: byte' replay "$folder/cut.trace"
+
+expect 0 'ns/call' replay -a system,null -r 2 -o "$folder/made/results" $small
+for file in runs.csv timeline.csv summary.csv machine.txt command.txt overview.txt; do
+    [ -s "$folder/made/results/$file" ] || { echo "no $file"; failures=$((failures + 1)); }
+done
+[ ! -e "$folder/made/results.partial" ] || { echo 'results.partial is left'; failures=$((failures + 1)); }
+expect 3 'Not a directory' replay -a system -r 1 -o "$folder/good.trace" $small
+expect 3 'name another folder with -o' replay -a system -r 1 -o /proc/nowhere $small
+
+if "$heaplab" replay -a system -r 1 -m throughput $small >/dev/full 2>"$folder/said"; then
+    echo 'a full standard output went unnoticed'
+    failures=$((failures + 1))
+fi
+grep -q 'standard output' "$folder/said" || { echo 'no word about standard output'; failures=$((failures + 1)); }
+exit $failures

@@ -1,0 +1,303 @@
+/* Whole runs, each in its own process, on traces whose figures are known: this program is its own
+ * run process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "replay/child.h"
+#include "replay/runner.h"
+#include "workloads/workload.h"
+
+static char trace_path[] = "/tmp/heaplab-runner-test-XXXXXX";
+
+/* ---- traces ---- */
+
+static struct trace_writer *open_writer(void)
+{
+    struct trace_writer *writer;
+    struct trace_error error;
+    if (trace_writer_open(&writer, trace_path, NULL, &error))
+        fail_msg("%s", error.message);
+    return writer;
+}
+
+static uint32_t append(struct trace_writer *writer, struct trace_event event)
+{
+    if (trace_writer_append(writer, &event))
+        fail_msg("%s", trace_writer_error(writer)->message);
+    return event.object;
+}
+
+static uint32_t allocate(struct trace_writer *writer, uint32_t thread, uint64_t size)
+{
+    return append(writer, (struct trace_event){.kind = TRACE_MALLOC,
+                                               .thread = thread,
+                                               .size = size,
+                                               .count = 1,
+                                               .object = TRACE_NO_OBJECT});
+}
+
+static void release(struct trace_writer *writer, uint32_t thread, uint32_t object)
+{
+    append(writer, (struct trace_event){
+                       .kind = TRACE_FREE, .thread = thread, .object = object, .count = 1});
+}
+
+static void control(struct trace_writer *writer, enum trace_kind kind, uint32_t thread,
+                    uint32_t child)
+{
+    append(writer, (struct trace_event){
+                       .kind = (uint8_t)kind, .thread = thread, .object = child, .count = 1});
+}
+
+static struct trace_source *commit(struct trace_writer *writer)
+{
+    struct trace_source *source;
+    struct trace_error error;
+    if (trace_writer_commit(writer, &error) || trace_open(&source, trace_path, &error))
+        fail_msg("%s", error.message);
+    return source;
+}
+
+/* Eight objects of 1 MiB, then all but one freed: the peak of L is 8 MiB after 8 events. */
+static struct trace_source *hill(void)
+{
+    struct trace_writer *writer = open_writer();
+    uint32_t objects[8];
+    for (size_t i = 0; i < 8; i++)
+        objects[i] = allocate(writer, 0, 1 << 20);
+    for (size_t i = 0; i < 7; i++)
+        release(writer, 0, objects[i]);
+    return commit(writer);
+}
+
+#define RELAY_THREADS 4
+#define RELAY_OBJECTS 64
+
+/* Rounds in which each object is allocated by one thread and freed by another, while threads come
+ * and go. */
+static struct trace_source *relay(unsigned rounds)
+{
+    struct trace_writer *writer = open_writer();
+    uint32_t objects[RELAY_OBJECTS], threads = 1;
+    for (unsigned round = 0; round < rounds; round++) {
+        uint32_t first = threads;
+        for (uint32_t i = 0; i < RELAY_THREADS; i++)
+            control(writer, TRACE_THREAD_START, 0, threads++);
+        for (uint32_t i = 0; i < RELAY_OBJECTS; i++)
+            objects[i] = allocate(writer, first + i % RELAY_THREADS, 16 + i * 40);
+        for (uint32_t i = 0; i < RELAY_OBJECTS; i++)
+            release(writer, i % 7 ? first + (i + 1) % RELAY_THREADS : 0, objects[i]);
+        for (uint32_t i = 0; i < RELAY_THREADS; i++)
+            control(writer, TRACE_THREAD_END, first + i, TRACE_NO_OBJECT);
+    }
+    return commit(writer);
+}
+
+static struct trace_source *workload(const char *specification)
+{
+    struct trace_source *source;
+    struct trace_error error;
+    if (workload_open(&source, specification, &error))
+        fail_msg("%s", error.message);
+    return source;
+}
+
+/* ---- runs ---- */
+
+static struct runner *runner_for(struct trace_source *source, enum run_mode mode,
+                                 uint64_t window_events)
+{
+    struct runner *runner;
+    struct runner_options options = {.mode = mode,
+                                     .touch = TOUCH_PAGE,
+                                     .processor = -1,
+                                     .limit_s = 60,
+                                     .window_events = window_events};
+    if (runner_open(&runner, source, &options))
+        fail_msg("%s", source->error.message);
+    return runner;
+}
+
+static const struct run_outcome *run(struct runner *runner, const char *target)
+{
+    unsigned lane;
+    assert_int_equal(runner_start(runner, target, &lane), 0);
+    return runner_finish(runner, lane);
+}
+
+static void assert_complete(const struct run_outcome *outcome)
+{
+    if (!outcome->is_complete || outcome->error[0])
+        fail_msg("the run failed: %s", outcome->error);
+}
+
+static const struct sample *sample_at(const struct run_outcome *outcome, enum sample_point point)
+{
+    for (uint32_t i = 0; i < outcome->sample_count; i++)
+        if (outcome->samples[i].point == point)
+            return &outcome->samples[i];
+    fail_msg("no sample %s", sample_point_names[point]);
+    return NULL;
+}
+
+static void test_memory_of_hill(void **state)
+{
+    struct trace_source *source = hill();
+    struct runner *runner = runner_for(source, RUN_MEMORY, 0);
+    const struct run_outcome *outcome = run(runner, "system");
+    (void)state;
+    assert_complete(outcome);
+    const struct sample *peak = sample_at(outcome, POINT_PEAK_LIVE),
+                        *end = sample_at(outcome, POINT_END);
+    assert_int_equal(peak->event, 8);
+    assert_int_equal(peak->live_bytes, 8 << 20);
+    assert_true(peak->usable_bytes >= 8 << 20 && peak->usable_bytes < 9 << 20);
+    assert_true(peak->resident_bytes >= 8 << 20 && peak->resident_bytes < 9 << 20);
+    assert_int_equal(end->event, 15);
+    assert_int_equal(end->live_bytes, 1 << 20);
+    assert_true(outcome->peak_resident_bytes >= 8 << 20 && outcome->peak_resident_bytes < 9 << 20);
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+static void test_null_reads_about_zero(void **state)
+{
+    struct trace_source *source = hill();
+    struct runner *runner = runner_for(source, RUN_MEMORY, 0);
+    const struct run_outcome *outcome = run(runner, "null");
+    (void)state;
+    assert_complete(outcome);
+    assert_true(outcome->peak_resident_bytes <= 64 << 10);
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+/* The last sample's L says that every event came through, whatever the size of the windows. */
+static void play_in_windows(struct trace_source *source, uint64_t window_events,
+                            uint64_t final_live_bytes)
+{
+    struct runner *runner = runner_for(source, RUN_MEMORY, window_events);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct run_outcome *outcome = run(runner, "system");
+        assert_complete(outcome);
+        const struct sample *end = sample_at(outcome, POINT_END);
+        assert_int_equal(end->event, source->summary->event_count);
+        assert_int_equal(end->live_bytes, final_live_bytes);
+        assert_true(end->usable_bytes >= final_live_bytes);
+        assert_true(end->usable_bytes <= 3 * final_live_bytes + 4096);
+    }
+    runner_close(runner);
+}
+
+static void test_windows_alone(void **state)
+{
+    struct trace_source *source = workload("random:allocations=60000");
+    (void)state;
+    assert_int_equal(trace_source_summarise(source), 0);
+    play_in_windows(source, 0, source->summary->final_live_bytes);
+    play_in_windows(source, 8192, source->summary->final_live_bytes);
+    trace_source_close(source);
+}
+
+static void test_windows_of_threads(void **state)
+{
+    struct trace_source *source = relay(100);
+    (void)state;
+    play_in_windows(source, 0, 0);
+    play_in_windows(source, 1, 0); /* raised to the least that its threads need */
+    trace_source_close(source);
+}
+
+static void check_relay(const char *target)
+{
+    struct trace_source *source = relay(60);
+    struct runner *runner = runner_for(source, RUN_CHECK, 0);
+    const struct run_outcome *outcome = run(runner, target);
+    assert_complete(outcome);
+    assert_int_equal(outcome->defect_count, 0);
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+/* Free before malloc, or a free of the slot's earlier object, would be a defect or a crash. */
+static void test_order_of_threads(void **state)
+{
+    (void)state;
+    check_relay("system");
+    check_relay("mem_ts");
+}
+
+static void test_several_lanes(void **state)
+{
+    struct trace_source *source = workload("fixed:size=64,rounds=2");
+    struct runner *runner = runner_for(source, RUN_MEMORY, 0);
+    unsigned lanes[3];
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(runner_start(runner, i == 1 ? "mem" : "system", &lanes[i]), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(i == 0 || lanes[i] != lanes[i - 1]);
+        assert_complete(runner_finish(runner, lanes[i]));
+    }
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+static void assert_fails(const char *target, const char *words)
+{
+    struct trace_source *source = workload("fixed:size=200,rounds=1");
+    struct runner_options options = {
+        .mode = RUN_THROUGHPUT, .touch = TOUCH_PAGE, .processor = -1, .limit_s = 1};
+    struct runner *runner;
+    assert_int_equal(runner_open(&runner, source, &options), 0);
+    const struct run_outcome *outcome = run(runner, target);
+    assert_false(outcome->is_complete);
+    if (!strstr(outcome->error, words))
+        fail_msg("'%s' does not say '%s'", outcome->error, words);
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+static void test_failures_are_told(void **state)
+{
+    (void)state;
+    assert_fails(BROKEN_FOLDER "/libbroken-crash.so", "signal 11");
+    assert_fails(BROKEN_FOLDER "/libbroken-hang.so", "no end after 1 s");
+    assert_fails(BROKEN_FOLDER "/libbroken-refusal.so", "returned NULL; bytes asked for (200)");
+    assert_fails("/nowhere/libnone.so", "/nowhere/libnone.so");
+    assert_fails("libm.so.6", "no malloc, calloc, realloc and free of its own");
+}
+
+static int make_path(void **state)
+{
+    int descriptor = mkstemp(trace_path);
+    (void)state;
+    close(descriptor);
+    return descriptor < 0 ? -1 : 0;
+}
+
+static int remove_path(void **state)
+{
+    (void)state;
+    return unlink(trace_path);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], CHILD_COMMAND))
+        return child_main(argc - 1, argv + 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_of_hill),    cmocka_unit_test(test_null_reads_about_zero),
+        cmocka_unit_test(test_windows_alone),     cmocka_unit_test(test_windows_of_threads),
+        cmocka_unit_test(test_order_of_threads),  cmocka_unit_test(test_several_lanes),
+        cmocka_unit_test(test_failures_are_told),
+    };
+    return cmocka_run_group_tests(tests, make_path, remove_path);
+}
