@@ -5,7 +5,7 @@
 #include "allocator/fault.h"
 #include "allocator/zone.h"
 
-enum { TAG_USED = 1, TAG_PREVIOUS_USED = 2, TAG_FLAGS = 15 };
+enum { TAG_USED = 1, TAG_PREVIOUS_USED = 2, TAG_PURGED = 4, TAG_FLAGS = 15 };
 enum { TAG_BYTES = sizeof(size_t) };
 
 /* How many blocks of a list with several sizes are looked at before a list of larger ones is
@@ -261,9 +261,9 @@ static struct block *grow(struct block_heap *heap, size_t size)
     return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
 }
 
-/* Gives whole units inside a free block, which is in no list, back to the zone; what is left of
- * the block at either end becomes free blocks of their own. */
-static void release_units(struct block_heap *heap, struct block *block)
+/* Gives the whole units inside a free block, which is in no list, back to the zone if they are at
+ * least `least`; what is left of the block at either end becomes free blocks of their own. */
+static void release_units(struct block_heap *heap, struct block *block, size_t least)
 {
     char *start = (char *)block;
     char *end = (char *)after(block);
@@ -278,7 +278,7 @@ static void release_units(struct block_heap *heap, struct block *block)
         low += UNIT_BYTES;
     if (!is_last && high + TAG_BYTES != end && end - high - TAG_BYTES < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
         high -= UNIT_BYTES;
-    if (low >= high || (size_t)(high - low) < RELEASE_UNITS * UNIT_BYTES) {
+    if (low >= high || (size_t)(high - low) < least * UNIT_BYTES) {
         become_free(heap, block, (size_t)(end - start));
         return;
     }
@@ -315,7 +315,7 @@ static struct block *obtain(struct block_heap *heap, size_t size)
         remove_free(heap, block);
     else if (!(block = grow(heap, size)))
         return NULL;
-    block->tag |= TAG_USED;
+    block->tag = (block->tag & ~(size_t)TAG_PURGED) | TAG_USED;
     after(block)->tag |= TAG_PREVIOUS_USED;
     return block;
 }
@@ -376,7 +376,7 @@ void block_free(struct block_heap *heap, void *payload)
     block->tag &= ~(size_t)TAG_USED;
     block = coalesce(heap, block);
     if (size_of(block) >= RELEASE_UNITS * UNIT_BYTES)
-        release_units(heap, block);
+        release_units(heap, block, RELEASE_UNITS);
     else
         become_free(heap, block, size_of(block));
 }
@@ -413,18 +413,25 @@ static size_t purge_inside(struct block *block)
 
     start = (start + page - 1) & ~(page - 1);
     end &= ~(page - 1);
-    if (start >= end)
+    if (start >= end || (block->tag & TAG_PURGED))
         return 0;
+    block->tag |= TAG_PURGED;
     os_purge((void *)start, end - start);
     return end - start;
 }
 
 size_t block_trim(struct block_heap *heap)
 {
-    struct tree_node *node = tree_first(heap->tree);
+    struct tree_node *node = tree_at_least(heap->tree, UNIT_BYTES - 2 * TAG_BYTES);
     size_t trimmed = 0;
 
-    for (; node; node = tree_after(heap->tree, node))
+    while (node) {
+        struct tree_node *next = tree_after(heap->tree, node);
+        remove_free(heap, block_of(node));
+        release_units(heap, block_of(node), 1);
+        node = next;
+    }
+    for (node = tree_first(heap->tree); node; node = tree_after(heap->tree, node))
         trimmed += purge_inside(block_of(node));
     return trimmed;
 }

@@ -9,7 +9,8 @@
  *
  * Invariants:
  *   - a tag is the block's size in bytes, a multiple of 16 and at least MEM_MIN_BLOCK_SIZE, plus
- *     TAG_USED, plus TAG_PREVIOUS_USED; the tag lies 8 bytes before a multiple of 16;
+ *     TAG_USED, TAG_PREVIOUS_USED and TAG_PURGED (free, and its whole pages hold no memory); the
+ *     tag lies 8 bytes before a multiple of 16;
  *   - TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is false is
  *     the word before the tag a footer, which repeats the size of the block before;
  *   - no two free blocks are neighbours;
@@ -53,7 +54,8 @@ void block_free(struct block_heap *heap, void *payload);
 /* Resizes in place where the block or the free one behind it is large enough. */
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes);
 size_t block_usable(const void *payload);
-/* Returns memory inside free blocks to the system; returns the number of bytes. */
+/* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
+ * system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
 
 /* Walks the segment that holds `payload` and all lists; returns NULL, or the first broken

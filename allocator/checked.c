@@ -37,8 +37,9 @@ __attribute__((constructor)) static void look_for_memcheck(void)
      * with 0. */
     if (RUNNING_ON_VALGRIND && VALGRIND_GET_VBITS(&probe, &bits, 1) != 0) {
         checked_on = true;
-        /* Valgrind simulates a program break of a few MiB and complains when it is used up. */
-        zone_avoid_break();
+        /* Valgrind simulates a program break of a few MiB and complains when it is used up; of
+         * mappings it complains from 256 MiB on. */
+        zone_avoid_break((size_t)128 << 20);
     }
 }
 
@@ -83,16 +84,19 @@ void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     size_t front = align > REDZONE_BYTES ? align : REDZONE_BYTES;
     char *block = NULL;
 
-    if (bytes < PTRDIFF_MAX - front - REDZONE_BYTES)
-        block = raw_alloc(front + bytes + REDZONE_BYTES, align);
+    if (bytes < PTRDIFF_MAX - front - REDZONE_BYTES - MEM_ALIGNMENT)
+        block = raw_alloc(front + bytes + REDZONE_BYTES + MEM_ALIGNMENT, align);
     if (!block) {
         errno = ENOMEM;
         return NULL;
     }
 
     char *ptr = block + front;
+    /* Up to a whole word: a word that is half out of bounds would read as undefined when the layers
+     * below keep their links there later. */
+    size_t tail = -bytes & (MEM_ALIGNMENT - 1);
     VALGRIND_DISABLE_ERROR_REPORTING;
-    VALGRIND_MAKE_MEM_NOACCESS(block, front + bytes + REDZONE_BYTES);
+    VALGRIND_MAKE_MEM_NOACCESS(guard_of(ptr), bytes + tail + 2 * REDZONE_BYTES);
     *guard_of(ptr) = (struct guard){COOKIE, bytes, block, NULL};
     VALGRIND_ENABLE_ERROR_REPORTING;
     VALGRIND_MALLOCLIKE_BLOCK(ptr, bytes, REDZONE_BYTES, zeroed);

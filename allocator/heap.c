@@ -191,8 +191,8 @@ size_t heap_usable(const void *ptr)
 size_t heap_trim(void)
 {
     lock_take(&zone.lock);
-    size_t trimmed = zone_purge(0) << UNIT_SHIFT;
-    trimmed += block_trim(&heap_blocks);
+    size_t trimmed = block_trim(&heap_blocks);
+    trimmed += zone_purge(0) << UNIT_SHIFT;
     lock_drop(&zone.lock);
     return trimmed;
 }

@@ -13,6 +13,8 @@
 #define MAP_STEP ((size_t)64 * 1024)
 
 enum {
+    /* Places tried for a reserved range of one size before a smaller one is tried. */
+    SOFT_TRIES = 8,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -134,27 +136,34 @@ static bool grow_by_break(size_t units)
     return false;
 }
 
-/* Reserves a range for our own break: behind the program break with some room, or anywhere when
- * there is no zone yet, as large as can be had. */
-static bool reserve_soft_range(void)
+static bool reserve_at(size_t offset, size_t bytes)
 {
-    size_t offset = zone.base ? zone.limit + BREAK_ROOM : 0;
-
-    for (size_t bytes = SPAN_MOST; bytes >= SPAN_LEAST; bytes /= 2) {
-        if (offset >= zone.span || bytes > zone.span - offset)
-            continue;
-        char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
-        if (!start)
-            continue;
-        if (!zone.base) {
-            size_t padding = (size_t)(-(uintptr_t)start & (UNIT_BYTES - 1));
-            __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
-            bytes -= padding ? UNIT_BYTES : 0;
-        }
-        zone.soft_start = offset;
-        zone.soft_end = offset + bytes;
-        return true;
+    if (offset >= zone.span || bytes > zone.span - offset)
+        return false;
+    char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
+    if (!start)
+        return false;
+    if (!zone.base) {
+        size_t padding = (size_t)(-(uintptr_t)start & (UNIT_BYTES - 1));
+        __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
+        bytes -= padding ? UNIT_BYTES : 0;
     }
+    zone.soft_start = offset;
+    zone.soft_end = offset + bytes;
+    return true;
+}
+
+/* Reserves a range for our own break: anywhere when there is no zone yet, else behind the last one
+ * or, with some room, behind the program break; as large as can be had. */
+static bool reserve_soft_range(size_t least)
+{
+    size_t most = zone.soft_most ? zone.soft_most : SPAN_MOST;
+    size_t offset = zone.base ? zone.limit + (zone.soft_end ? 0 : BREAK_ROOM) : 0;
+
+    for (size_t bytes = most; bytes >= SPAN_LEAST && bytes >= least; bytes /= 2)
+        for (size_t step = 0; step < SOFT_TRIES; step++)
+            if (reserve_at(offset + step * bytes, bytes))
+                return true;
     return false;
 }
 
@@ -162,10 +171,9 @@ static bool grow_by_soft_break(size_t units)
 {
     size_t bytes = units << UNIT_SHIFT;
 
-    if (!zone.soft_end && !reserve_soft_range())
+    if (bytes > zone.soft_end - zone.soft_start && !reserve_soft_range(bytes))
         return false;
-    if (bytes > zone.soft_end - zone.soft_start ||
-        !os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
+    if (!os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
         return false;
     if (!annex(zone.soft_start, bytes))
         return false;
@@ -243,7 +251,8 @@ size_t zone_purge(size_t keep_units)
     return cleaned;
 }
 
-void zone_avoid_break(void)
+void zone_avoid_break(size_t most)
 {
+    zone.soft_most = most;
     zone.break_refused = true;
 }

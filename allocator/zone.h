@@ -41,6 +41,7 @@ struct zone {
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
+    size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     bool break_refused;          /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
     size_t hint[ZONE_HINTS];
@@ -88,7 +89,7 @@ void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
-/* Never uses the program break from now on. */
-void zone_avoid_break(void);
+/* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
+void zone_avoid_break(size_t most);
 
 #endif

@@ -1,8 +1,9 @@
 /* Random calls of both families against a shadow model: alignment, no two objects overlap,
- * contents survive, statistics agree.  `test_random --seed N` runs one other sequence. */
+ * contents survive, statistics agree.  `test_random [--seed N] [--steps N]` runs one other sequence, or
+ * shorter ones. */
 #include "allocator/tests/test_common.h"
 
-enum { SLOTS = 1500, STEPS = 120000 };
+enum { SLOTS = 1500 };
 
 struct object {
     unsigned char *start;
@@ -19,6 +20,7 @@ struct model {
 
 static uint64_t seeds[] = {1, 20240229, 0x9E3779B97F4A7C15};
 static size_t seed_count = sizeof seeds / sizeof *seeds;
+static size_t steps = 60000;
 
 static size_t random_size(struct model *model)
 {
@@ -131,7 +133,7 @@ static void run(uint64_t seed)
     printf("seed %llu\n", (unsigned long long)seed);
     memset(&model, 0, sizeof model);
     model.random = seed;
-    for (size_t step = 0; step < STEPS; step++) {
+    for (size_t step = 0; step < steps; step++) {
         struct object *object = &model.objects[random_below(&model.random, SLOTS)];
         if (!object->start)
             allocate(&model, object);
@@ -170,9 +172,13 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_calls)};
 
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        seeds[0] = strtoull(argv[2], NULL, 0);
-        seed_count = 1;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0) {
+            seeds[0] = strtoull(argv[i + 1], NULL, 0);
+            seed_count = 1;
+        } else if (strcmp(argv[i], "--steps") == 0) {
+            steps = strtoull(argv[i + 1], NULL, 0);
+        }
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,167 @@
+/* Splitting, coalescing and the block heap's invariants; this test looks inside the library. */
+#include "allocator/block.h"
+#include "allocator/tests/test_common.h"
+#include "allocator/zone.h"
+
+static struct block_heap blocks;
+
+static void verify(const void *payload)
+{
+    const char *broken = block_verify(&blocks, payload);
+
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static void test_split_leaves_the_rest(void **state)
+{
+    (void)state;
+    char *whole = block_alloc(&blocks, 4000, ALIGNMENT);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    block_free(&blocks, whole);
+
+    size_t splits = blocks.splits;
+    char *part = block_alloc(&blocks, 1000, ALIGNMENT);
+    assert_ptr_equal(part, whole);
+    assert_int_equal(blocks.splits, splits + 1);
+    char *rest = block_alloc(&blocks, 2900, ALIGNMENT);
+    assert_true(rest > part && rest < stop);
+    verify(part);
+    block_free(&blocks, part);
+    block_free(&blocks, rest);
+    block_free(&blocks, stop);
+}
+
+static void test_no_split_below_the_least_block(void **state)
+{
+    (void)state;
+    /* 4000 bytes need a block of 4016; a block of 3990 the same, 3960 leaves 32, 3970 only 16. */
+    char *whole = block_alloc(&blocks, 4000, ALIGNMENT);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    size_t usable = block_usable(whole);
+
+    block_free(&blocks, whole);
+    size_t splits = blocks.splits;
+    char *same = block_alloc(&blocks, usable - 16, ALIGNMENT);
+    assert_ptr_equal(same, whole);
+    assert_int_equal(block_usable(same), usable);
+    assert_int_equal(blocks.splits, splits);
+    block_free(&blocks, same);
+    same = block_alloc(&blocks, usable - 32, ALIGNMENT);
+    assert_int_equal(block_usable(same), usable - 32);
+    assert_int_equal(blocks.splits, splits + 1);
+    block_free(&blocks, same);
+    block_free(&blocks, stop);
+}
+
+/* Frees three neighbours in the given order: whatever it is, one block remains. */
+static void coalesce_in_order(const int order[3])
+{
+    char *parts[3];
+
+    for (int i = 0; i < 3; i++)
+        parts[i] = block_alloc(&blocks, 2000, ALIGNMENT);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    size_t coalesces = blocks.coalesces;
+    assert_true(parts[0] < parts[1] && parts[1] < parts[2] && parts[2] < stop);
+    for (int i = 0; i < 3; i++) {
+        block_free(&blocks, parts[order[i]]);
+        verify(stop);
+    }
+    assert_true(blocks.coalesces >= coalesces + 2);
+    char *whole = block_alloc(&blocks, 6000, ALIGNMENT);
+    assert_ptr_equal(whole, parts[0]);
+    block_free(&blocks, whole);
+    block_free(&blocks, stop);
+}
+
+static void test_coalescing_in_every_order(void **state)
+{
+    (void)state;
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+    /* A low block keeps the three from being merged with anything before them. */
+    char *floor = block_alloc(&blocks, 100, ALIGNMENT);
+    for (int i = 0; i < 6; i++)
+        coalesce_in_order(orders[i]);
+    block_free(&blocks, floor);
+}
+
+static void test_best_fit_above_the_lists(void **state)
+{
+    (void)state;
+    char *small = block_alloc(&blocks, 20000, ALIGNMENT);
+    char *stop1 = block_alloc(&blocks, 100, ALIGNMENT);
+    char *big = block_alloc(&blocks, 30000, ALIGNMENT);
+    char *stop2 = block_alloc(&blocks, 100, ALIGNMENT);
+
+    block_free(&blocks, big);
+    block_free(&blocks, small);
+    char *found = block_alloc(&blocks, 19000, ALIGNMENT);
+    verify(found);
+    assert_true(block_usable(found) >= 19000);
+    assert_true(found < big || found >= stop2);
+    block_free(&blocks, found);
+    block_free(&blocks, stop1);
+    block_free(&blocks, stop2);
+}
+
+static void test_resize_in_place(void **state)
+{
+    (void)state;
+    char *first = block_alloc(&blocks, 1000, ALIGNMENT);
+    char *second = block_alloc(&blocks, 1000, ALIGNMENT);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+
+    assert_false(block_resize(&blocks, first, 1500));
+    block_free(&blocks, second);
+    assert_true(block_resize(&blocks, first, 1500));
+    assert_true(block_usable(first) >= 1500);
+    verify(first);
+    assert_true(block_resize(&blocks, first, 40));
+    verify(first);
+    block_free(&blocks, first);
+    block_free(&blocks, stop);
+}
+
+static void test_everything_freed_returns_every_unit(void **state)
+{
+    (void)state;
+    enum { COUNT = 600 };
+    static char *live[COUNT];
+    uint64_t random = 42;
+    for (size_t step = 0; step < 40000; step++) {
+        size_t i = random_below(&random, COUNT);
+        if (live[i]) {
+            block_free(&blocks, live[i]);
+            live[i] = NULL;
+        } else {
+            size_t align = (size_t)16 << (random_below(&random, 8) ? 0 : random_below(&random, 12));
+            live[i] = block_alloc(&blocks, random_below(&random, 30000), align);
+            assert_true(is_aligned(live[i], align));
+        }
+        if (step % 1000 == 0 && live[i])
+            verify(live[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        if (live[i])
+            block_free(&blocks, live[i]);
+    (void)block_trim(&blocks);
+    assert_int_equal(blocks.class_bits, 0);
+    assert_null(blocks.tree);
+    assert_int_equal(zone.owned_units, zone.free_units);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_split_leaves_the_rest),
+        cmocka_unit_test(test_no_split_below_the_least_block),
+        cmocka_unit_test(test_coalescing_in_every_order),
+        cmocka_unit_test(test_best_fit_above_the_lists),
+        cmocka_unit_test(test_resize_in_place),
+        cmocka_unit_test(test_everything_freed_returns_every_unit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
