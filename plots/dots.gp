@@ -9,6 +9,7 @@ stats table using "high" name "high" nooutput
 rows = int(rows_max)
 lane_units = 5.5
 row_units = 14 + lane_units * words(allocators)
+if (rows * row_units < 110) { row_units = 110.0 / rows } # less leaves no place for the legend
 height = int(112 + 58 + rows * row_units)
 load "style.gp"
 
@@ -20,7 +21,7 @@ set xlabel xlabel_text offset 0, 0.3
 unset ytics
 set border 1
 set grid noytics
-set lmargin at screen 0.28
+set lmargin at screen 0.30
 set rmargin at screen 0.975
 set bmargin at screen 58.0 / height
 # Every second row is shaded, so that the eye stays on its line.

@@ -12,7 +12,9 @@ set tmargin at screen at_height(78)
 
 stats table using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
 left = value_min < 1 ? value_min / 1.05 : 0.97
-right = value_max * 1.45 # room for the names of the worst
+right = exp(log(left) + (log(value_max) - log(left)) / 0.7) # the rest is for the names of the worst
+stats table using (stringcolumn("kind") eq "trace") name "trace" nooutput
+stats table using (stringcolumn("kind") eq "workload") name "workload" nooutput
 set yrange [rows + 0.5 : 0.5]
 load "decades.gp"
 set xlabel "integral of resident bytes / integral of live bytes (logarithmic)" offset 0, 0.3
@@ -30,8 +32,8 @@ do for [row = 1:rows] {
             fillcolor "#f4f4f4" fillstyle solid noborder
     }
     set label 10 * row name at screen 0.19, first row right textcolor "#000000" font ",12"
-    set label 10 * row + 1 "programs" at screen 0.285, first row - 0.2 right textcolor "#777777" font ",11"
-    set label 10 * row + 2 "workloads" at screen 0.285, first row + 0.2 right textcolor "#777777" font ",11"
+    if (trace_max) { set label 10 * row + 1 "programs" at screen 0.285, first row - 0.2 right textcolor "#777777" font ",11" }
+    if (workload_max) { set label 10 * row + 2 "workloads" at screen 0.285, first row + 0.2 right textcolor "#777777" font ",11" }
 }
 
 lane(name) = place_in(allocators, name) + (stringcolumn("kind") eq "trace" ? -0.2 : 0.2)

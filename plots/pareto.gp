@@ -20,10 +20,13 @@ set xlabel "time per call / that of system" offset 0, 0.3
 set ylabel "peak resident bytes / those of system" offset 1, 0
 set arrow 1 from first 1, graph 0 to first 1, graph 1 nohead linecolor "#999999" linewidth 1
 set arrow 2 from graph 0, first 1 to graph 1, first 1 nohead linecolor "#999999" linewidth 1
+# Names stay legible where a line runs through them.
+set style textbox opaque noborder fillcolor "#ffffff" margins 0.3, 0.3
 is(name) = stringcolumn("allocator") eq name
 on(name, value) = is(name) ? value : NaN
 
 plot sprintf("< awk -F, '$4 == 1' '%s' | sort -t, -k2,2g", table) using 2:3 with fsteps linewidth 1 linecolor "#888888" dashtype 2 notitle, \
      for [name in allocators] table using (on(name, column("time"))):"memory" \
          with points pointtype shape_of(name) pointsize 1.9 linecolor rgb colour_of(name) notitle, \
-     table using "time":"memory":"allocator" with labels left offset 1.3, 0 textcolor "#222222" notitle
+     table using "time":"memory":(column("side") > 0 ? stringcolumn("allocator") : " ") with labels boxed left offset 1.3, 0 textcolor "#222222" notitle, \
+     table using "time":"memory":(column("side") < 0 ? stringcolumn("allocator") : " ") with labels boxed right offset -1.3, 0 textcolor "#222222" notitle

@@ -19,6 +19,9 @@ shade = word(allocators, 1)
 before(name, value) = stringcolumn("allocator") eq name && column("drain") < 0 ? value : NaN
 after(name, value) = stringcolumn("allocator") eq name && column("drain") >= 0 ? value : NaN
 
+# The first drawn are the widest, so that none is hidden by one that runs along it.
+line_width(name) = 1.3 + 0.35 * (words(allocators) - place_in(allocators, name))
+
 set multiplot
 set lmargin at screen 0.075
 set rmargin at screen 0.80
@@ -26,7 +29,7 @@ set xrange [0 : event_max / unit]
 set xlabel (unit == 1e6 ? "million events" : "thousand events") offset 0, 0.3
 plot table using (before(shade, column("event") / unit)):"live" with filledcurves y=0 fillcolor "#d4d4d4" title "live", \
      for [name in allocators] table using (before(name, column("event") / unit)):"resident" \
-         with lines linewidth 1.7 linecolor rgb colour_of(name) title name
+         with lines linewidth line_width(name) linecolor rgb colour_of(name) title name
 
 # The second panel repeats nothing but the scale.
 unset key

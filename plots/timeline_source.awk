@@ -1,6 +1,12 @@
 # summary.csv -> the source whose resident bytes differ most between allocators, of those large enough for the difference
-# to be more than fixed costs: the one worth drawing over time.
+# to be more than fixed costs, and long enough to have a history: the one worth drawing over time. Of smaller and shorter
+# ones any, if there is no other.
 #   -v kind=trace|workload
+
+BEGIN {
+    LARGE_BYTES = 4194304
+    LONG_EVENTS = 100000
+}
 
 NR == 1 {
     csv_header(csv_record(), column)
@@ -13,7 +19,7 @@ NR == 1 {
     source = field[column["source"]]
     if (field[column["source_kind"]] != kind || field[column["allocator"]] == "null" || mean + 0 <= 0)
         next
-    if (field[column["peak_live_bytes"]] < 4194304)
+    if (field[column["peak_live_bytes"]] < LARGE_BYTES || field[column["events"]] < LONG_EVENTS)
         mean = 1
     if (!(source in least) || mean < least[source])
         least[source] = mean
