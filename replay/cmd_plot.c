@@ -2,11 +2,14 @@
 #include <argp.h>
 #include <errno.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "replay/command.h"
+#include "replay/sources.h"
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -32,27 +35,20 @@ static const struct argp parser = {
     .doc = "Draws the charts of the campaign in DIR, each as SVG and PNG, from its CSV files.",
 };
 
-/* The source tree first, so that a build beside it draws with the charts being worked on. */
-static const char *find_driver(void)
+/* plots/draw, in the source tree or installed; the caller's to free, or NULL. */
+static char *find_driver(void)
 {
-    static const char *const drivers[] = {HEAPLAB_SOURCE_FOLDER "/plots/draw",
-                                          HEAPLAB_PLOTS "/draw"};
-    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
-        if (access(drivers[i], X_OK) == 0)
-            return drivers[i];
-    return NULL;
+    char *folder = source_data_folder("plots"), *driver = NULL;
+    if (folder && asprintf(&driver, "%s/draw", folder) < 0)
+        driver = NULL;
+    free(folder);
+    return driver;
 }
 
-int plot_campaign(const char *directory)
+static int run_and_wait(char *driver, char *directory)
 {
-    const char *driver = find_driver();
-    if (!driver) {
-        message("%s: the scripts that draw charts are missing; install heaplab, or keep its source",
-                HEAPLAB_PLOTS);
-        return COMMAND_ENVIRONMENT;
-    }
     pid_t child;
-    char *arguments[] = {(char *)driver, (char *)directory, NULL};
+    char *arguments[] = {driver, directory, NULL};
     int error = posix_spawn(&child, driver, NULL, NULL, arguments, environ);
     if (error) {
         message("%s: %s", driver, strerror(error));
@@ -63,6 +59,19 @@ int plot_campaign(const char *directory)
         if (errno != EINTR)
             return COMMAND_ENVIRONMENT;
     return WIFEXITED(status) ? WEXITSTATUS(status) : COMMAND_FAILED;
+}
+
+int plot_campaign(const char *directory)
+{
+    char *driver = find_driver();
+    if (!driver) {
+        message("the scripts that draw charts are missing; run heaplab from its build or install "
+                "folder");
+        return COMMAND_ENVIRONMENT;
+    }
+    int status = run_and_wait(driver, (char *)directory);
+    free(driver);
+    return status;
 }
 
 int cmd_plot(int argc, char **argv)
