@@ -22,10 +22,9 @@ static inline int is_resolved(void)
     return recorder_real.malloc != NULL;
 }
 
-static inline void record(struct recorder_thread *self, unsigned kind, uint64_t size,
-                          uint64_t extra, const void *pointer)
+static inline void record(struct recorder_thread *self, uint64_t ticks, unsigned kind,
+                          uint64_t size, uint64_t extra, const void *pointer)
 {
-    uint64_t ticks = recorder_ticks();
     if (RECORDER_LIKELY(recorder_is_ready(self, ticks)))
         recorder_write(self, ticks, kind, size, extra, (uintptr_t)pointer);
 }
@@ -39,7 +38,7 @@ RECORDER_EXPORT void *malloc(size_t size)
         return recorder_real.malloc(size);
     self->is_inside = 1;
     void *pointer = recorder_real.malloc(size);
-    record(self, TRACE_MALLOC, size, 0, pointer);
+    record(self, recorder_ticks(), TRACE_MALLOC, size, 0, pointer);
     self->is_inside = 0;
     return pointer;
 }
@@ -55,7 +54,7 @@ RECORDER_EXPORT void *calloc(size_t count, size_t size)
         return recorder_real.calloc(count, size);
     self->is_inside = 1;
     void *pointer = recorder_real.calloc(count, size);
-    record(self, TRACE_CALLOC, size, count, pointer);
+    record(self, recorder_ticks(), TRACE_CALLOC, size, count, pointer);
     self->is_inside = 0;
     return pointer;
 }
@@ -74,7 +73,7 @@ static void *leave_bootstrap(void *old, size_t size)
 /* Writes the moment before the real realloc, when the old address is about to become free. */
 static inline void record_old(struct recorder_thread *self, void *old)
 {
-    uint64_t ticks = recorder_ticks();
+    uint64_t ticks = recorder_ticks_release();
     if (RECORDER_LIKELY(recorder_is_ready(self, ticks))) {
         uint64_t delta = recorder_advance(self, ticks);
         recorder_put(self, delta | (uint64_t)SPOOL_OLD << 32, (uintptr_t)old);
@@ -87,7 +86,7 @@ static inline void record_resized(struct recorder_thread *self, unsigned kind, u
                                   uint64_t extra, void *old, const void *pointer)
 {
     if (!old)
-        record(self, kind, size, extra, pointer);
+        record(self, recorder_ticks(), kind, size, extra, pointer);
     else if (RECORDER_LIKELY(atomic_load_explicit(&recorder_image.state, memory_order_relaxed) ==
                              RECORDER_OPEN))
         recorder_write(self, recorder_ticks(), kind, size, extra, (uintptr_t)pointer);
@@ -141,7 +140,7 @@ RECORDER_EXPORT void free(void *pointer)
         return;
     }
     self->is_inside = 1;
-    record(self, TRACE_FREE, 0, 0, pointer);
+    record(self, recorder_ticks_release(), TRACE_FREE, 0, 0, pointer);
     recorder_real.free(pointer);
     self->is_inside = 0;
 }
@@ -157,7 +156,7 @@ RECORDER_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
         return recorder_real.posix_memalign(result, alignment, size);
     self->is_inside = 1;
     int error = recorder_real.posix_memalign(result, alignment, size);
-    record(self, TRACE_POSIX_MEMALIGN, size, alignment, error ? NULL : *result);
+    record(self, recorder_ticks(), TRACE_POSIX_MEMALIGN, size, alignment, error ? NULL : *result);
     self->is_inside = 0;
     return error;
 }
@@ -171,7 +170,7 @@ RECORDER_EXPORT void *aligned_alloc(size_t alignment, size_t size)
         return recorder_real.aligned_alloc(alignment, size);
     self->is_inside = 1;
     void *pointer = recorder_real.aligned_alloc(alignment, size);
-    record(self, TRACE_ALIGNED_ALLOC, size, alignment, pointer);
+    record(self, recorder_ticks(), TRACE_ALIGNED_ALLOC, size, alignment, pointer);
     self->is_inside = 0;
     return pointer;
 }
@@ -185,7 +184,7 @@ RECORDER_EXPORT void *memalign(size_t alignment, size_t size)
         return recorder_real.memalign(alignment, size);
     self->is_inside = 1;
     void *pointer = recorder_real.memalign(alignment, size);
-    record(self, TRACE_MEMALIGN, size, alignment, pointer);
+    record(self, recorder_ticks(), TRACE_MEMALIGN, size, alignment, pointer);
     self->is_inside = 0;
     return pointer;
 }
@@ -198,7 +197,7 @@ static void *record_page_aligned(unsigned kind, void *(*real)(size_t), size_t si
         return real(size);
     self->is_inside = 1;
     void *pointer = real(size);
-    record(self, kind, size, 0, pointer);
+    record(self, recorder_ticks(), kind, size, 0, pointer);
     self->is_inside = 0;
     return pointer;
 }

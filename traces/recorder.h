@@ -31,6 +31,9 @@
  * the call. */
 #define RECORDER_SLOTS_MAX 6
 
+/* dlsym itself may allocate, at most some hundred bytes for its error message. */
+#define RECORDER_BOOTSTRAP_BYTES 16384u
+
 enum recorder_state {
     RECORDER_NEW = 0, /* no spool yet; must be 0, see above */
     RECORDER_OPENING,
@@ -98,7 +101,7 @@ void recorder_resolve(void);
  * up. */
 void *recorder_bootstrap_take(size_t alignment, size_t bytes);
 size_t recorder_bootstrap_size(const void *pointer);
-int recorder_bootstrap_owns(const void *pointer);
+extern char recorder_bootstrap[RECORDER_BOOTSTRAP_BYTES];
 
 /* Fills in what the header says about the allocator. */
 void recorder_describe(struct spool_header *header);
@@ -116,9 +119,24 @@ void recorder_watch_thread_exit(void);
 /* Hands the ending thread's chunk to whoever takes a chunk after it has ended. */
 void recorder_retire(struct recorder_thread *self);
 
+static inline int recorder_bootstrap_owns(const void *pointer)
+{
+    return (uintptr_t)pointer - (uintptr_t)recorder_bootstrap < RECORDER_BOOTSTRAP_BYTES;
+}
+
+/* The stamp of an allocation. Read a little early it may lie before the release that made the
+ * address free; the reader of the spool sees that and waits for the release. */
 static inline uint64_t recorder_ticks(void)
 {
     return RECORDER_LIKELY(recorder_uses_tsc) ? ticks_tsc() : ticks_monotonic_ns();
+}
+
+/* The stamp of a release, which must not lie before the moment when the pointer arrived from
+ * another thread: with an allocator that gives an address out again at once, it would then be taken
+ * for the release of the object before. */
+static inline uint64_t recorder_ticks_release(void)
+{
+    return RECORDER_LIKELY(recorder_uses_tsc) ? ticks_tsc_ordered() : ticks_monotonic_ns();
 }
 
 static inline int recorder_is_ready(struct recorder_thread *self, uint64_t ticks)

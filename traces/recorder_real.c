@@ -7,33 +7,25 @@
 
 #include "traces/recorder.h"
 
-/* dlsym itself may allocate, at most some hundred bytes for its error message. */
-#define BOOTSTRAP_BYTES 16384
-
 struct recorder_real recorder_real;
 static char allocator_name[sizeof((struct spool_header *)0)->allocator];
 static uint32_t is_bypassed;
 
-static char bootstrap[BOOTSTRAP_BYTES] __attribute__((aligned(64)));
+char recorder_bootstrap[RECORDER_BOOTSTRAP_BYTES] __attribute__((aligned(64)));
 static _Atomic size_t bootstrap_used;
 
 void *recorder_bootstrap_take(size_t alignment, size_t bytes)
 {
-    if (bytes > BOOTSTRAP_BYTES || alignment > BOOTSTRAP_BYTES)
+    if (bytes > RECORDER_BOOTSTRAP_BYTES || alignment > RECORDER_BOOTSTRAP_BYTES)
         return NULL;
     /* Room to align, and the size in front for realloc. */
     size_t start = atomic_fetch_add(&bootstrap_used, bytes + alignment + sizeof(size_t));
-    uintptr_t address = (uintptr_t)bootstrap + start + sizeof(size_t);
+    uintptr_t address = (uintptr_t)recorder_bootstrap + start + sizeof(size_t);
     address = (address + alignment - 1) & ~(uintptr_t)(alignment - 1);
-    if (address + bytes > (uintptr_t)bootstrap + BOOTSTRAP_BYTES)
+    if (address + bytes > (uintptr_t)recorder_bootstrap + RECORDER_BOOTSTRAP_BYTES)
         return NULL;
     memcpy((char *)address - sizeof(size_t), &bytes, sizeof bytes);
     return (void *)address;
-}
-
-int recorder_bootstrap_owns(const void *pointer)
-{
-    return (uintptr_t)pointer - (uintptr_t)bootstrap < BOOTSTRAP_BYTES;
 }
 
 size_t recorder_bootstrap_size(const void *pointer)

@@ -3,7 +3,10 @@
  * A spool is a sequence of units of 4 KiB. Unit 0 holds `struct spool_header`. Everything after it
  * is chunks of one or more units; a chunk belongs to one thread and begins with `struct
  * spool_chunk`, followed by slots. Units that a killed thread had taken but not begun are zero.
- * Chunks of one thread are numbered by `sequence`; chunks of different threads lie in any order.
+ * Chunks of one thread are numbered by `sequence`; chunks of different threads lie in any order. A
+ * thread fills one mapped chunk again and again and has it copied to the end of the file when full,
+ * so the last of a thread's chunks usually lies before the others. A process killed in between
+ * leaves a chunk twice.
  *
  * A slot is 16 bytes. A call is one main slot, which stands behind the prefix slots it needs: so a
  * call that was cut off by a crash is a run of prefixes without a main slot, or nothing. A slot's

@@ -116,7 +116,9 @@ static int compare_chunks(const void *left, const void *right)
     const struct chunk *a = left, *b = right;
     if (a->thread != b->thread)
         return a->thread < b->thread ? -1 : 1;
-    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+    if (a->sequence != b->sequence)
+        return a->sequence < b->sequence ? -1 : 1;
+    return a->unit < b->unit ? -1 : a->unit > b->unit;
 }
 
 static int compare_threads(const void *left, const void *right)
@@ -127,9 +129,33 @@ static int compare_threads(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
+static int is_empty(const struct spool_reader *reader, const struct chunk *chunk)
+{
+    struct spool_slot slot;
+    uint64_t offset = chunk->unit * SPOOL_UNIT_BYTES + sizeof(struct spool_chunk);
+    return read_at(reader->descriptor, &slot, sizeof slot, offset) < (ssize_t)sizeof slot ||
+           !slot.first;
+}
+
+/* A chunk that was being copied when its process was killed is there twice, the original first. The
+ * copy counts once the original is being emptied; until then it may be incomplete. */
+static void drop_copies(struct spool_reader *reader)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < reader->chunk_count; i++) {
+        struct chunk *chunk = &reader->chunks[i], *before = kept ? &reader->chunks[kept - 1] : NULL;
+        if (!before || before->thread != chunk->thread || before->sequence != chunk->sequence)
+            reader->chunks[kept++] = *chunk;
+        else if (is_empty(reader, before))
+            *before = *chunk;
+    }
+    reader->chunk_count = kept;
+}
+
 static int group_by_thread(struct spool_reader *reader)
 {
     qsort(reader->chunks, reader->chunk_count, sizeof *reader->chunks, compare_chunks);
+    drop_copies(reader);
     uint32_t count = 1;
     for (uint32_t i = 1; i < reader->chunk_count; i++)
         count += reader->chunks[i].thread != reader->chunks[i - 1].thread;

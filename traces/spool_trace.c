@@ -7,10 +7,10 @@
  * then.
  *
  * Where a call does not fit (the new address is still taken, the old one unknown), its lane waits a
- * little for another lane to make it fit: that bridges clocks which are not quite together. After
- * that the record is incomplete there, for example because the object came from before a fork: the
- * release of an unknown object is dropped, and an object whose address was given out again is
- * released first. */
+ * little for another lane to make it fit: that bridges stamps that were read early and clocks that
+ * are not quite together. After that the record is incomplete there, for example because the object
+ * came from before a fork: the release of an unknown object is dropped, and an object whose address
+ * was given out again is released first. */
 #include "traces/spool_trace.h"
 
 #include <errno.h>
