@@ -1,6 +1,7 @@
 # A thin front: every target forwards to CMake, CTest or the program that was built.
 BUILD  := build
 CMAKE  := cmake
+MAKEFLAGS += --no-print-directory
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all liballocator.a test bench valgrind valgrind-bench clean help

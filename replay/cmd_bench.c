@@ -99,6 +99,7 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
         error = result_folder_describe(folder, plan, &results, argc, argv);
     if (!error) {
         report_overview(stdout, plan, &results);
+        fflush(stdout); /* before the charts' own messages */
         status = draw_charts(folder->working_path);
         error = result_folder_commit(folder);
     }

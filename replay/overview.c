@@ -78,7 +78,7 @@ static void print_name(FILE *stream, const char *name)
 static void print_matrix(FILE *stream, const struct campaign_plan *plan,
                          const struct campaign_results *results, const struct measure *measure)
 {
-    fprintf(stream, "%s (medians)\n%-34s", measure->title, "");
+    fprintf(stream, "%s (medians)\n%-44s", measure->title, "");
     for (unsigned j = 0; j < plan->allocator_count; j++)
         print_name(stream, plan->allocators[j]);
     fputc('\n', stream);
@@ -88,7 +88,7 @@ static void print_matrix(FILE *stream, const struct campaign_plan *plan,
             has_any |= !isnan(median_of(results, measure, i, plan->allocators[j]));
         if (!has_any)
             continue;
-        fprintf(stream, "%-34.34s", results->source_names[i]);
+        fprintf(stream, "%-44.44s", results->source_names[i]);
         for (unsigned j = 0; j < plan->allocator_count; j++)
             print_cell(stream, median_of(results, measure, i, plan->allocators[j]), measure->scale);
         fputc('\n', stream);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,12 @@ static pid_t start_child(const struct runner *runner, const struct lane *lane, c
     char lane_text[16], window_text[16];
     snprintf(lane_text, sizeof lane_text, "%d", lane->descriptor);
     snprintf(window_text, sizeof window_text, "%d", runner->descriptor);
+    /* By its path, not as /proc/self/exe: under Valgrind that link is Valgrind. */
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0)
+        return -1;
+    program[length] = '\0';
     pid_t child = fork();
     if (child != 0)
         return child;
@@ -260,7 +267,7 @@ static pid_t start_child(const struct runner *runner, const struct lane *lane, c
     if (nowhere >= 0)
         dup2(nowhere, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for results alone */
-    execl("/proc/self/exe", "heaplab", CHILD_COMMAND, lane_text, window_text, (char *)NULL);
+    execl(program, "heaplab", CHILD_COMMAND, lane_text, window_text, (char *)NULL);
     _exit(3);
 }
 
@@ -272,7 +279,7 @@ static void describe_end(struct run_outcome *outcome, int status)
         snprintf(outcome->error, sizeof outcome->error, "the run was ended by signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        snprintf(outcome->error, sizeof outcome->error, "the run ended early with exit status %d",
+        snprintf(outcome->error, sizeof outcome->error, "the run ended with exit status %d",
                  WEXITSTATUS(status));
 }
 
@@ -355,6 +362,9 @@ const struct run_outcome *runner_finish(struct runner *runner, unsigned lane_num
     if (!lane->is_over)
         waitpid(lane->child, &lane->status, 0);
     lane->child = 0;
+    /* A checker such as Valgrind speaks up through the exit status of a run that went through. */
+    if (lane->status != 0)
+        outcome->is_complete = false;
     if (!outcome->is_complete)
         describe_end(outcome, lane->status);
     return outcome;
