@@ -16,6 +16,9 @@ const struct workload *const workload_registry[] = {
     &workload_calloc,
     &workload_realloc_grow,
     &workload_realloc_append,
+    &workload_large_churn,
+    &workload_larson,
+    &workload_producer_consumer,
     NULL,
 };
 /* clang-format on */

@@ -12,5 +12,8 @@ extern const struct workload workload_fixed;
 extern const struct workload workload_calloc;
 extern const struct workload workload_realloc_grow;
 extern const struct workload workload_realloc_append;
+extern const struct workload workload_large_churn;
+extern const struct workload workload_larson;
+extern const struct workload workload_producer_consumer;
 
 #endif

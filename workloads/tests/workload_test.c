@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "traces/object_ids.h"
 #include "workloads/prng.h"
 #include "workloads/workload.h"
 #include "workloads/zipf.h"
@@ -82,9 +83,14 @@ static void test_defaults_are_legal(void **state)
     (void)state;
     for (const struct workload *const *entry = workload_registry; *entry; entry++) {
         struct trace_summary summary = summary_of((*entry)->name);
-        assert_in_range(summary.event_count, 300000, 1000000);
+        /* Few events where each costs page faults, as in large-churn. */
+        uint64_t least = summary.allocated_bytes > 1 << 30 ? 1000 : 300000;
+        assert_in_range(summary.event_count, least, 1000000);
         assert_in_range(summary.peak_live_bytes, 128 << 10, 64 << 20);
-        assert_int_equal(summary.object_count, summary.peak_live_objects);
+        /* Dense ids: beyond the live objects, only those on the threads' private stacks. */
+        assert_in_range(summary.object_count, summary.peak_live_objects,
+                        summary.peak_live_objects +
+                            (summary.thread_count - 1) * OBJECT_IDS_PRIVATE);
         assert_int_equal(summary.failed_count, 0);
     }
 }
@@ -185,6 +191,13 @@ static const struct known known[] = {
     /* Lives of one allocation: each object dies before the next one is born. */
     {"random:allocations=5,lifetime=1,largest=1", 10, 1, 1, 0, 5},
     {"calloc:objects=2,allocations=5,largest=16", 8, 32, 2, 32, 80},
+    {"large-churn:objects=2,allocations=3,smallest=1k,largest=1k", 4, 2048, 2, 2048, 3072},
+    /* 2 lanes of 3 objects and 2 generations of 5 replacements: 6 allocations, 4 thread starts and
+     * ends, 20 replacements of two calls. */
+    {"larson:threads=2,objects=3,generations=2,replacements=5,smallest=10,largest=10", 6 + 8 + 40,
+     60, 6, 60, 260},
+    /* A queue of one: every object is freed before the next one is made. */
+    {"producer-consumer:allocations=10,queue=1,largest=1", 2 + 20 + 2, 1, 1, 0, 10},
     /* Sizes of 1 byte: 1024 up, 524 down to 50 x 10 and back up and down once more. */
     {"sawtooth:peak=1024,size=1,octaves=1,residue=50,teeth=2", 1024 + 3 * 524, 1024, 1024, 500,
      1024 + 524},
@@ -202,6 +215,19 @@ static void test_known_figures(void **state)
         assert_int_equal(summary.final_live_bytes, known[i].final_bytes);
         assert_int_equal(summary.allocated_bytes, known[i].allocated_bytes);
     }
+}
+
+static void test_threads_free_for_each_other(void **state)
+{
+    (void)state;
+    struct trace_summary larson = summary_of("larson:threads=3,generations=2");
+    assert_int_equal(larson.thread_count, 1 + 3 * 2);
+    assert_in_range(larson.foreign_release_count, 3 * 5000, larson.call_count[TRACE_FREE] / 2);
+    struct trace_summary pairs = summary_of("producer-consumer:pairs=2,queue=100");
+    assert_int_equal(pairs.thread_count, 5);
+    assert_int_equal(pairs.foreign_release_count, pairs.call_count[TRACE_FREE]);
+    assert_int_equal(pairs.call_count[TRACE_FREE], 400000);
+    assert_in_range(pairs.peak_live_objects, 100, 200);
 }
 
 static void test_plateau_stands_still(void **state)
@@ -237,6 +263,8 @@ static const struct refusal refusals[] = {
     {"fixed:order=up", -EINVAL, "order=up is not known; give lifo, fifo or random"},
     {"checkerboard:freed=100,wanted=100", -EINVAL, "wanted must be larger than freed"},
     {"realloc-grow:first=16,limit=16", -EINVAL, "limit leaves no room for a single step"},
+    {"larson:smallest=11,largest=10", -EINVAL, "smallest=11 must not be larger than largest=10"},
+    {"large-churn:smallest=3M", -EINVAL, "smallest=3145728 must not be larger than"},
     {"size-shift:growth=1000,phases=9", -EINVAL, "in phase 6 size and growth come to 4800000"},
 };
 
@@ -300,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_rewind_repeats),
         cmocka_unit_test(test_seed_matters),
         cmocka_unit_test(test_known_figures),
+        cmocka_unit_test(test_threads_free_for_each_other),
         cmocka_unit_test(test_plateau_stands_still),
         cmocka_unit_test(test_impossible_is_refused),
         cmocka_unit_test(test_prng_is_xoshiro),
