@@ -1,35 +1,40 @@
-/* The entry points.  mem_* use one heap and no lock of their own; mem_*_ts another, one thread at
- * a time. */
+/* The entry points.  Each tries the front of its heap, which is a few instructions, and leaves
+ * everything else to the heap. */
 #include "allocator/include/allocator.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "allocator/heap.h"
+#include "allocator/api.h"
 
-static bool is_power_of_two(size_t number)
+#define NOINLINE __attribute__((noinline))
+
+/* --- mem_*: one heap ------------------------------------------------------------------------ */
+
+static NOINLINE void *plain_alloc(size_t size, bool zeroed)
 {
-    return number != 0 && (number & (number - 1)) == 0;
+    return heap_alloc(&heap_plain, size, MEM_ALIGNMENT, zeroed);
 }
 
 void *mem_malloc(size_t size)
 {
-    return heap_alloc(&heap_plain, size, MEM_ALIGNMENT, false);
+    void *ptr = api_try_malloc(&heap_plain, size);
+
+    return __builtin_expect(ptr != NULL, 1) ? ptr : plain_alloc(size, false);
 }
 
 void mem_free(void *ptr)
 {
-    heap_free(&heap_plain, ptr);
+    if (__builtin_expect(!api_try_free(&heap_plain, ptr), 0))
+        heap_free(&heap_plain, ptr);
 }
 
 void *mem_calloc(size_t nmemb, size_t size)
 {
-    size_t bytes;
+    size_t bytes = api_product(nmemb, size);
+    void *ptr = api_try_malloc(&heap_plain, bytes);
 
-    /* The largest size fails with ENOMEM as any impossible one does. */
-    if (__builtin_mul_overflow(nmemb, size, &bytes))
-        bytes = SIZE_MAX;
-    return heap_alloc(&heap_plain, bytes, MEM_ALIGNMENT, true);
+    return ptr ? memset(ptr, 0, bytes) : plain_alloc(bytes, true);
 }
 
 void *mem_realloc(void *ptr, size_t size)
@@ -39,59 +44,69 @@ void *mem_realloc(void *ptr, size_t size)
 
 void *mem_aligned_alloc(size_t alignment, size_t size)
 {
-    if (!is_power_of_two(alignment)) {
+    if (!api_is_power_of_two(alignment)) {
         errno = EINVAL;
         return NULL;
     }
     return heap_alloc(&heap_plain, size, alignment, false);
 }
 
+/* --- mem_*_ts: the calling thread's heap ---------------------------------------------------- */
+
+void *api_alloc_ts(size_t size, size_t alignment, bool zeroed)
+{
+    struct heap *heap = heaps_enter();
+    void *ptr = heap_alloc(heap, size, alignment, zeroed);
+
+    heaps_leave(heap);
+    return ptr;
+}
+
+void api_free_ts(void *ptr)
+{
+    struct heap *heap = heaps_enter();
+
+    heap_free(heap, ptr);
+    heaps_leave(heap);
+}
+
 void *mem_malloc_ts(size_t size)
 {
-    lock_take(&heap_shared_lock);
-    void *ptr = heap_alloc(&heap_shared, size, MEM_ALIGNMENT, false);
-    lock_drop(&heap_shared_lock);
-    return ptr;
+    return api_malloc_ts(size);
 }
 
 void mem_free_ts(void *ptr)
 {
-    lock_take(&heap_shared_lock);
-    heap_free(&heap_shared, ptr);
-    lock_drop(&heap_shared_lock);
+    api_free(ptr);
 }
 
 void *mem_calloc_ts(size_t nmemb, size_t size)
 {
-    size_t bytes;
+    size_t bytes = api_product(nmemb, size);
+    void *ptr = api_try_malloc(heaps_current, bytes);
 
-    if (__builtin_mul_overflow(nmemb, size, &bytes))
-        bytes = SIZE_MAX;
-    lock_take(&heap_shared_lock);
-    void *ptr = heap_alloc(&heap_shared, bytes, MEM_ALIGNMENT, true);
-    lock_drop(&heap_shared_lock);
-    return ptr;
+    return ptr ? memset(ptr, 0, bytes) : api_alloc_ts(bytes, MEM_ALIGNMENT, true);
 }
 
 void *mem_realloc_ts(void *ptr, size_t size)
 {
-    lock_take(&heap_shared_lock);
-    void *resized = heap_realloc(&heap_shared, ptr, size);
-    lock_drop(&heap_shared_lock);
+    struct heap *heap = heaps_enter();
+    void *resized = heap_realloc(heap, ptr, size);
+
+    heaps_leave(heap);
     return resized;
 }
 
 void *mem_aligned_alloc_ts(size_t alignment, size_t size)
 {
-    if (!is_power_of_two(alignment)) {
+    if (!api_is_power_of_two(alignment)) {
         errno = EINVAL;
         return NULL;
     }
-    lock_take(&heap_shared_lock);
-    void *ptr = heap_alloc(&heap_shared, size, alignment, false);
-    lock_drop(&heap_shared_lock);
-    return ptr;
+    return api_alloc_ts(size, alignment, false);
 }
+
+/* --- both ----------------------------------------------------------------------------------- */
 
 size_t mem_usable_size(const void *ptr)
 {
@@ -100,12 +115,17 @@ size_t mem_usable_size(const void *ptr)
 
 size_t mem_trim(void)
 {
-    return heap_trim();
+    return heaps_trim(false);
+}
+
+size_t mem_idle(void)
+{
+    return heaps_trim(true);
 }
 
 mem_stats_t mem_get_stats(void)
 {
-    return heap_stats();
+    return heaps_stats();
 }
 
 void mem_print_stats(void)
@@ -125,5 +145,5 @@ void mem_print_stats(void)
 
 void mem_reset(void)
 {
-    heap_reset_stats();
+    heaps_reset_stats();
 }

@@ -73,12 +73,6 @@ static void raw_free(void *block)
         (void)large_free(block);
 }
 
-static void count(size_t *counter, size_t amount)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount,
-                     __ATOMIC_RELAXED);
-}
-
 void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     size_t front = align > REDZONE_BYTES ? align : REDZONE_BYTES;
@@ -102,8 +96,8 @@ void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     VALGRIND_MALLOCLIKE_BLOCK(ptr, bytes, REDZONE_BYTES, zeroed);
     if (zeroed)
         memset(ptr, 0, bytes);
-    count(&heap->counters.allocations, 1);
-    count(&heap->counters.allocated_bytes, bytes);
+    counter_add(&heap->counters.allocations, 1);
+    counter_add(&heap->counters.allocated_bytes, bytes);
     return ptr;
 }
 
@@ -156,8 +150,8 @@ void checked_free(struct heap *heap, void *ptr)
     VALGRIND_DISABLE_ERROR_REPORTING;
     put_in_quarantine(guard_of(ptr));
     VALGRIND_ENABLE_ERROR_REPORTING;
-    count(&heap->counters.frees, 1);
-    count(&heap->counters.freed_bytes, bytes);
+    counter_add(&heap->counters.frees, 1);
+    counter_add(&heap->counters.freed_bytes, bytes);
 }
 
 size_t checked_usable(const void *ptr)

@@ -1,55 +1,41 @@
 #include "allocator/heap.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "allocator/checked.h"
 #include "allocator/fault.h"
 #include "allocator/large.h"
-#include "allocator/zone.h"
 
-struct heap heap_plain, heap_shared;
-struct lock heap_shared_lock;
 struct block_heap heap_blocks;
-
-/* What mem_reset subtracts. */
-static struct mem_stats reset_point;
-
-/* --- counters ------------------------------------------------------------------------------- */
-
-static void add(size_t *counter, size_t amount)
-{
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount,
-                     __ATOMIC_RELAXED);
-}
-
-static size_t get(const size_t *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
 
 static void count_alloc(struct heap *heap, size_t usable)
 {
-    add(&heap->counters.allocations, 1);
-    add(&heap->counters.allocated_bytes, usable);
+    counter_add(&heap->counters.allocations, 1);
+    counter_add(&heap->counters.allocated_bytes, usable);
 }
 
 static void count_free(struct heap *heap, size_t usable)
 {
-    add(&heap->counters.frees, 1);
-    add(&heap->counters.freed_bytes, usable);
+    counter_add(&heap->counters.frees, 1);
+    counter_add(&heap->counters.freed_bytes, usable);
 }
 
 static void count_resize(struct heap *heap, size_t before, size_t now)
 {
     if (now > before)
-        add(&heap->counters.allocated_bytes, now - before);
+        counter_add(&heap->counters.allocated_bytes, now - before);
     else
-        add(&heap->counters.freed_bytes, before - now);
+        counter_add(&heap->counters.freed_bytes, before - now);
 }
 
-/* --- allocation ----------------------------------------------------------------------------- */
+static void *take_small(struct heap *heap, size_t bytes)
+{
+    unsigned size_class = slab_class(bytes);
+    void *ptr = front_pop(&heap->front.bins[size_class]);
+
+    return ptr ? ptr : front_refill(&heap->front, &heap->slabs, size_class);
+}
 
 static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
@@ -75,6 +61,8 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align)
 
 void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
+    void *ptr = NULL;
+
     if (bytes > PTRDIFF_MAX) {
         errno = ENOMEM;
         return NULL;
@@ -84,17 +72,30 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     if (checked_is_on())
         return checked_alloc(heap, bytes, align, zeroed);
 
-    if (bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD) {
-        void *ptr = take_block(heap, bytes, align);
-        if (ptr)
-            return zeroed ? memset(ptr, 0, bytes) : ptr;
-        /* The zone is exhausted; a mapping of its own may still be had. */
-    }
-    return take_large(heap, bytes, align);
+    /* A multiple of the alignment gets a class that is one too, because up to 1 KiB every class is
+     * a multiple of the distance to its neighbours; and slabs start at a multiple of 16 KiB. */
+    size_t rounded = ((bytes ? bytes : 1) + align - 1) & ~(align - 1);
+    if (rounded - 1 < SLAB_MOST_BYTES)
+        ptr = take_small(heap, rounded);
+    /* Where one kind of memory is exhausted the next may still be had. */
+    if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
+        ptr = take_block(heap, bytes, align);
+    if (!ptr)
+        return take_large(heap, bytes, align);
+    return zeroed ? memset(ptr, 0, bytes) : ptr;
+}
+
+static void free_small(struct heap *heap, void *ptr, unsigned kind)
+{
+    unsigned size_class = kind - UNIT_SLAB;
+
+    if (!front_push(&heap->front.bins[size_class], ptr))
+        front_spill(&heap->front, size_class, ptr);
 }
 
 void heap_free(struct heap *heap, void *ptr)
 {
+    unsigned kind = zone_kind(ptr);
     size_t usable;
 
     if (!ptr)
@@ -103,7 +104,11 @@ void heap_free(struct heap *heap, void *ptr)
         checked_free(heap, ptr);
         return;
     }
-    if (zone_kind(ptr) == UNIT_BLOCK) {
+    if (kind >= UNIT_SLAB) {
+        free_small(heap, ptr, kind);
+        return;
+    }
+    if (kind == UNIT_BLOCK) {
         lock_take(&zone.lock);
         usable = block_usable(ptr);
         block_free(&heap_blocks, ptr);
@@ -116,31 +121,56 @@ void heap_free(struct heap *heap, void *ptr)
     count_free(heap, usable);
 }
 
+static bool resize_small(const void *ptr, size_t bytes)
+{
+    size_t usable = slab_class_bytes[zone_kind(ptr) - UNIT_SLAB];
+
+    /* A shrunk object stays while it fills three quarters: moving it costs more than that. */
+    return bytes <= usable && usable - bytes <= usable / 4;
+}
+
+static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
+{
+    bool done = false;
+
+    /* What became small moves to a slab. */
+    if (bytes <= SLAB_MOST_BYTES || bytes >= MEM_MMAP_THRESHOLD)
+        return false;
+    lock_take(&zone.lock);
+    size_t before = block_usable(ptr);
+    done = block_resize(&heap_blocks, ptr, bytes);
+    size_t now = block_usable(ptr);
+    lock_drop(&zone.lock);
+    if (done)
+        count_resize(heap, before, now);
+    return done;
+}
+
+static void *resize_large(struct heap *heap, void *ptr, size_t bytes)
+{
+    size_t before = large_usable(ptr);
+
+    if (before == 0)
+        fault_die("invalid pointer", ptr);
+    /* Down to half the threshold an object stays mapped: crossing it to and fro is cheap. */
+    void *resized = bytes >= MEM_MMAP_THRESHOLD / 2 ? large_resize(ptr, bytes) : NULL;
+    if (resized)
+        count_resize(heap, before, large_usable(resized));
+    return resized;
+}
+
 /* Returns `ptr`, perhaps moved without copying, or NULL where it can't be resized that way. */
 static void *resize(struct heap *heap, void *ptr, size_t bytes)
 {
-    size_t before, now;
-    void *resized = NULL;
+    unsigned kind = zone_kind(ptr);
 
-    if (zone_kind(ptr) == UNIT_BLOCK) {
-        lock_take(&zone.lock);
-        before = block_usable(ptr);
-        if (bytes < MEM_MMAP_THRESHOLD && block_resize(&heap_blocks, ptr, bytes))
-            resized = ptr;
-        now = block_usable(ptr);
-        lock_drop(&zone.lock);
-    } else {
-        before = large_usable(ptr);
-        if (before == 0)
-            fault_die("invalid pointer", ptr);
-        /* Down to half the threshold an object stays mapped: crossing it to and fro is cheap. */
-        if (bytes >= MEM_MMAP_THRESHOLD / 2)
-            resized = large_resize(ptr, bytes);
-        now = resized ? large_usable(resized) : before;
-    }
-    if (resized)
-        count_resize(heap, before, now);
-    return resized;
+    if (checked_is_on())
+        return NULL;
+    if (kind >= UNIT_SLAB)
+        return resize_small(ptr, bytes) ? ptr : NULL;
+    if (kind == UNIT_BLOCK)
+        return resize_block(heap, ptr, bytes) ? ptr : NULL;
+    return resize_large(heap, ptr, bytes);
 }
 
 void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
@@ -156,7 +186,7 @@ void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
         return NULL;
     }
 
-    void *resized = checked_is_on() ? NULL : resize(heap, ptr, bytes);
+    void *resized = resize(heap, ptr, bytes);
     if (resized)
         return resized;
     size_t usable = heap_usable(ptr);
@@ -170,102 +200,23 @@ void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
 
 size_t heap_usable(const void *ptr)
 {
+    unsigned kind = zone_kind(ptr);
     size_t usable;
 
     if (!ptr)
         return 0;
     if (checked_is_on())
         return checked_usable(ptr);
-    if (zone_kind(ptr) == UNIT_BLOCK) {
+    if (kind >= UNIT_SLAB)
+        return slab_class_bytes[kind - UNIT_SLAB];
+    if (kind == UNIT_BLOCK) {
         lock_take(&zone.lock);
         usable = block_usable(ptr);
         lock_drop(&zone.lock);
-    } else {
-        usable = large_usable(ptr);
-        if (usable == 0)
-            fault_die("invalid pointer", ptr);
+        return usable;
     }
+    usable = large_usable(ptr);
+    if (usable == 0)
+        fault_die("invalid pointer", ptr);
     return usable;
-}
-
-size_t heap_trim(void)
-{
-    lock_take(&zone.lock);
-    size_t trimmed = block_trim(&heap_blocks);
-    trimmed += zone_purge(0) << UNIT_SHIFT;
-    lock_drop(&zone.lock);
-    return trimmed;
-}
-
-/* --- statistics ----------------------------------------------------------------------------- */
-
-static void add_heap(struct mem_stats *stats, const struct heap *heap)
-{
-    stats->total_allocated += get(&heap->counters.allocated_bytes);
-    stats->total_freed += get(&heap->counters.freed_bytes);
-    stats->num_allocations += get(&heap->counters.allocations);
-    stats->num_frees += get(&heap->counters.frees);
-}
-
-static struct mem_stats absolute_stats(void)
-{
-    struct mem_stats stats = {0};
-
-    add_heap(&stats, &heap_plain);
-    add_heap(&stats, &heap_shared);
-    stats.current_usage = stats.total_allocated - stats.total_freed;
-    stats.num_splits = heap_blocks.splits;
-    stats.num_coalesces = heap_blocks.coalesces;
-    return stats;
-}
-
-struct mem_stats heap_stats(void)
-{
-    lock_take(&zone.lock);
-    struct mem_stats stats = absolute_stats();
-    stats.total_allocated -= reset_point.total_allocated;
-    stats.total_freed -= reset_point.total_freed;
-    stats.num_allocations -= reset_point.num_allocations;
-    stats.num_frees -= reset_point.num_frees;
-    stats.num_splits -= reset_point.num_splits;
-    stats.num_coalesces -= reset_point.num_coalesces;
-    lock_drop(&zone.lock);
-    return stats;
-}
-
-void heap_reset_stats(void)
-{
-    lock_take(&zone.lock);
-    reset_point = absolute_stats();
-    lock_drop(&zone.lock);
-}
-
-/* --- fork ----------------------------------------------------------------------------------- */
-
-/* The child gets the memory as it is at the fork, with one thread: all locks are taken before, so
- * that nothing is half done in it.  The order is that in which the layers take them. */
-static void before_fork(void)
-{
-    lock_take(&heap_shared_lock);
-    lock_take(&zone.lock);
-    lock_take(&large_objects.lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    lock_drop(&large_objects.lock);
-    lock_drop(&zone.lock);
-    lock_drop(&heap_shared_lock);
-}
-
-static void after_fork_in_child(void)
-{
-    lock_reset(&large_objects.lock);
-    lock_reset(&zone.lock);
-    lock_reset(&heap_shared_lock);
-}
-
-__attribute__((constructor)) static void prepare_for_fork(void)
-{
-    (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }

@@ -1,38 +1,33 @@
-/* A heap: one user of the layers below, with its counters.
+/* A heap: a front and the slabs behind it, with counters; blocks and large objects are shared by
+ * all heaps.
  *
- * Invariant: counters are written by whoever owns the heap at the moment and by nobody else; they
- * are read by anybody, so they are read and written as relaxed atomics. */
+ * Invariant: `front` and `counters` are written by the heap's owner alone: whoever serialises mem_*
+ * for heap_plain, one thread for each thread heap, the holder of heap_shared_lock for heap_shared.
+ * Counters are read by anybody, as relaxed atomics. */
 #ifndef ALLOCATOR_HEAP_H
 #define ALLOCATOR_HEAP_H
 
 #include "allocator/block.h"
-#include "allocator/lock.h"
-
-struct counters {
-    size_t allocated_bytes, freed_bytes;
-    size_t allocations, frees;
-};
+#include "allocator/counters.h"
+#include "allocator/front.h"
 
 struct heap {
-    struct counters counters;
+    struct front front;
+    struct slab_set slabs;
+    struct counters counters; /* of blocks and large objects; slabs are counted by the front */
+    struct heap *next;        /* all thread heaps; see heaps.h */
+    struct heap *next_idle;   /* heaps without a thread */
+    bool is_owned;
 };
 
-/* The heap of mem_*, and the one of mem_*_ts with the lock of its owner. */
-extern struct heap heap_plain, heap_shared;
-extern struct lock heap_shared_lock;
+/* The one block heap, guarded by the zone's lock. */
+extern struct block_heap heap_blocks;
 
-/* Each returns NULL with errno set on failure.  `align` is a power of two. */
+/* Each returns NULL with errno set on failure.  `align` is a power of two.  These are complete;
+ * the entry points try the front themselves before they come here. */
 void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed);
 void heap_free(struct heap *heap, void *ptr);
 void *heap_realloc(struct heap *heap, void *ptr, size_t bytes);
 size_t heap_usable(const void *ptr);
-/* Returns the number of bytes given back to the system. */
-size_t heap_trim(void);
-
-struct mem_stats heap_stats(void);
-void heap_reset_stats(void);
-
-/* The only block heap; for tests. */
-extern struct block_heap heap_blocks;
 
 #endif

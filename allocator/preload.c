@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "allocator/include/allocator.h"
-#include "allocator/os.h"
+#include "allocator/api.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -18,17 +17,17 @@ void cfree(void *ptr);
 
 EXPORT void *malloc(size_t size)
 {
-    return mem_malloc_ts(size);
+    return api_malloc_ts(size);
 }
 
 EXPORT void free(void *ptr)
 {
-    mem_free_ts(ptr);
+    api_free(ptr);
 }
 
 EXPORT void cfree(void *ptr)
 {
-    mem_free_ts(ptr);
+    api_free(ptr);
 }
 
 EXPORT void *calloc(size_t nmemb, size_t size)

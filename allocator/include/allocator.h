@@ -86,6 +86,9 @@ MEM_API size_t mem_usable_size(const void *ptr);
 /* Gives free memory back to the operating system and returns how many bytes of address range it
  * gave; 0 when nothing was left to give.  Thread-safe. */
 MEM_API size_t mem_trim(void);
+/* For a program that has nothing to do: as mem_trim, and what is kept ready for the next mem_*
+ * calls goes too.  Counts as a mem_* call. */
+MEM_API size_t mem_idle(void);
 
 /* Counters over both families, all threads, since the start or the last mem_reset.
  * Bytes are usable bytes: what mem_usable_size says of each object, not what was asked for.

@@ -1,0 +1,207 @@
+#include "allocator/heaps.h"
+
+#include <pthread.h>
+
+#include "allocator/checked.h"
+#include "allocator/large.h"
+
+struct heap heap_plain, heap_none;
+__thread struct heap *heaps_current __attribute__((tls_model("initial-exec"))) = &heap_none;
+
+/* The thread has run its destructors: a heap given to it now would never come back. */
+static __thread bool has_ended __attribute__((tls_model("initial-exec")));
+
+/* For threads without a heap: at their very end, under memcheck, or out of memory. */
+static struct heap heap_shared;
+static struct lock shared_lock;
+
+/* Guarded by registry_lock, which comes before every other lock. */
+static struct lock registry_lock;
+static struct heap *all_heaps, *idle_heaps;
+static struct mem_stats reset_point;
+
+static pthread_key_t exit_key;
+static bool has_exit_key;
+
+/* --- threads and their heaps ---------------------------------------------------------------- */
+
+static void give_up_heap(void *current)
+{
+    struct heap *heap = current;
+
+    heaps_current = &heap_none;
+    has_ended = true;
+    front_flush(&heap->front);
+    lock_take(&registry_lock);
+    heap->is_owned = false;
+    heap->next_idle = idle_heaps;
+    idle_heaps = heap;
+    lock_drop(&registry_lock);
+}
+
+static struct heap *adopt_or_create(void)
+{
+    lock_take(&registry_lock);
+    struct heap *heap = idle_heaps;
+    if (heap) {
+        idle_heaps = heap->next_idle;
+    } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
+        heap->next = all_heaps;
+        all_heaps = heap;
+    }
+    if (heap)
+        heap->is_owned = true;
+    lock_drop(&registry_lock);
+    return heap;
+}
+
+static struct heap *enter_shared(void)
+{
+    lock_take(&shared_lock);
+    return &heap_shared;
+}
+
+struct heap *heaps_enter(void)
+{
+    if (heaps_current != &heap_none)
+        return heaps_current;
+    /* Without the key a thread's end would go unnoticed. */
+    if (has_ended || !has_exit_key || checked_is_on())
+        return enter_shared();
+
+    struct heap *heap = adopt_or_create();
+    if (!heap)
+        return enter_shared();
+    /* In this order: setting the value may allocate, and finds the heap then. */
+    heaps_current = heap;
+    (void)pthread_setspecific(exit_key, heap);
+    return heap;
+}
+
+void heaps_leave(struct heap *heap)
+{
+    if (heap == &heap_shared)
+        lock_drop(&shared_lock);
+}
+
+/* --- memory back to the system -------------------------------------------------------------- */
+
+size_t heaps_trim(bool plain_too)
+{
+    if (plain_too)
+        front_flush(&heap_plain.front);
+    if (heaps_current != &heap_none)
+        front_flush(&heaps_current->front);
+    lock_take(&zone.lock);
+    size_t trimmed = block_trim(&heap_blocks);
+    trimmed += zone_purge(0) << UNIT_SHIFT;
+    lock_drop(&zone.lock);
+    return trimmed;
+}
+
+/* --- statistics ----------------------------------------------------------------------------- */
+
+static void add_heap(struct counters *total, const struct heap *heap)
+{
+    total->allocated_bytes += counter_get(&heap->counters.allocated_bytes);
+    total->freed_bytes += counter_get(&heap->counters.freed_bytes);
+    total->allocations += counter_get(&heap->counters.allocations);
+    total->frees += counter_get(&heap->counters.frees);
+    front_count(&heap->front, total);
+}
+
+/* Needs registry_lock. */
+static struct mem_stats absolute_stats(void)
+{
+    struct counters total = {0};
+
+    add_heap(&total, &heap_plain);
+    add_heap(&total, &heap_shared);
+    for (const struct heap *heap = all_heaps; heap; heap = heap->next)
+        add_heap(&total, heap);
+    lock_take(&zone.lock);
+    struct mem_stats stats = {
+        .total_allocated = total.allocated_bytes,
+        .total_freed = total.freed_bytes,
+        .current_usage = total.allocated_bytes - total.freed_bytes,
+        .num_allocations = total.allocations,
+        .num_frees = total.frees,
+        .num_splits = heap_blocks.splits,
+        .num_coalesces = heap_blocks.coalesces,
+    };
+    lock_drop(&zone.lock);
+    return stats;
+}
+
+struct mem_stats heaps_stats(void)
+{
+    lock_take(&registry_lock);
+    struct mem_stats stats = absolute_stats();
+    stats.total_allocated -= reset_point.total_allocated;
+    stats.total_freed -= reset_point.total_freed;
+    stats.num_allocations -= reset_point.num_allocations;
+    stats.num_frees -= reset_point.num_frees;
+    stats.num_splits -= reset_point.num_splits;
+    stats.num_coalesces -= reset_point.num_coalesces;
+    lock_drop(&registry_lock);
+    return stats;
+}
+
+void heaps_reset_stats(void)
+{
+    lock_take(&registry_lock);
+    reset_point = absolute_stats();
+    lock_drop(&registry_lock);
+}
+
+/* --- fork ----------------------------------------------------------------------------------- */
+
+/* The child gets the memory as it is at the fork, with one thread: all locks are taken before, in
+ * the order in which the layers take them, so that nothing is half done in it. */
+static void before_fork(void)
+{
+    lock_take(&registry_lock);
+    lock_take(&shared_lock);
+    lock_take(&heap_plain.slabs.lock);
+    lock_take(&heap_shared.slabs.lock);
+    for (struct heap *heap = all_heaps; heap; heap = heap->next)
+        lock_take(&heap->slabs.lock);
+    lock_take(&zone.lock);
+    lock_take(&large_objects.lock);
+}
+
+static void after_fork(void (*release)(struct lock *))
+{
+    release(&large_objects.lock);
+    release(&zone.lock);
+    for (struct heap *heap = all_heaps; heap; heap = heap->next)
+        release(&heap->slabs.lock);
+    release(&heap_shared.slabs.lock);
+    release(&heap_plain.slabs.lock);
+    release(&shared_lock);
+    release(&registry_lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    after_fork(lock_drop);
+}
+
+/* The other threads are gone, their heaps free for adoption.  Their fronts are whole: one store
+ * completes a push or a pop. */
+static void after_fork_in_child(void)
+{
+    after_fork(lock_reset);
+    for (struct heap *heap = all_heaps; heap; heap = heap->next)
+        if (heap->is_owned && heap != heaps_current) {
+            heap->is_owned = false;
+            heap->next_idle = idle_heaps;
+            idle_heaps = heap;
+        }
+}
+
+__attribute__((constructor)) static void prepare_for_threads(void)
+{
+    has_exit_key = pthread_key_create(&exit_key, give_up_heap) == 0;
+    (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

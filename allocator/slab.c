@@ -1,0 +1,206 @@
+#include "allocator/slab.h"
+
+#include "allocator/fault.h"
+
+struct slab {
+    struct tree_node node; /* key 0: a set is ordered by address */
+    struct slab_set *owner;
+    uint16_t free_count, capacity;
+    uint32_t reciprocal; /* see object_index */
+    uint64_t free_bits[SLAB_WORDS];
+};
+
+/* The table is committed in steps of this many slabs. */
+enum { TABLE_STEP = 1024 };
+
+static struct slab *table; /* indexed by unit, as large as the zone may become */
+static size_t table_committed;
+
+#define ROW_OF_8(c) c, c, c, c, c, c, c, c
+#define ROW_OF_4(c) c, c, c, c
+#define ROW_OF_2(c) c, c
+
+const uint8_t slab_class_table[] = {
+    0, 0, 1, 2, 3, 4, 5, 6, 7,                                /* to 128: 16 bytes each */
+    8, 9, 10, 11, 12, 13, 14, 15,                             /* to 256: 16 bytes each */
+    ROW_OF_2(16), ROW_OF_2(17), ROW_OF_2(18), ROW_OF_2(19),   /* to 512: 32 bytes each */
+    ROW_OF_2(20), ROW_OF_2(21), ROW_OF_2(22), ROW_OF_2(23),
+    ROW_OF_4(24), ROW_OF_4(25), ROW_OF_4(26), ROW_OF_4(27),   /* to 1024: 64 bytes each */
+    ROW_OF_4(28), ROW_OF_4(29), ROW_OF_4(30), ROW_OF_4(31),
+};
+
+const uint16_t slab_class_bytes[SLAB_CLASSES] = {
+    16,  32,  48,  64,  80,  96,  112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
+    288, 320, 352, 384, 416, 448, 480, 512, 576, 640, 704, 768, 832, 896, 960, 1024,
+};
+
+static struct slab *slab_of(const void *object)
+{
+    return &table[zone_unit(object)];
+}
+
+static struct slab *slab_of_node(struct tree_node *node)
+{
+    return (struct slab *)node; /* its first member */
+}
+
+static char *start_of(const struct slab *slab)
+{
+    return zone_address((size_t)(slab - table));
+}
+
+struct slab_set *slab_owner(const void *object)
+{
+    return slab_of(object)->owner;
+}
+
+/* Divides by the class size with a multiplication: the reciprocal is 2^32 / size rounded up, exact
+ * for offsets below 2^14 and sizes of at least 16 (the error stays below offset / 2^32). */
+static size_t object_index(const struct slab *slab, size_t offset)
+{
+    return (size_t)(((uint64_t)offset * slab->reciprocal) >> 32);
+}
+
+static bool commit_table(size_t unit)
+{
+    if (!table && !(table = os_reserve(NULL, (zone.span >> UNIT_SHIFT) * sizeof *table)))
+        return false;
+    if (unit < table_committed)
+        return true;
+    /* Whole pages, because a step is a multiple of the page for any size of struct. */
+    size_t wanted = (unit / TABLE_STEP + 1) * TABLE_STEP;
+    if (!os_commit((char *)table + table_committed * sizeof *table,
+                   (wanted - table_committed) * sizeof *table))
+        return false;
+    table_committed = wanted;
+    return true;
+}
+
+static void set_all_free(struct slab *slab)
+{
+    unsigned left = slab->capacity;
+
+    for (unsigned word = 0; word < SLAB_WORDS; word++) {
+        unsigned bits = left < 64 ? left : 64;
+        slab->free_bits[word] = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+        left -= bits;
+    }
+}
+
+static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+{
+    lock_take(&zone.lock);
+    char *start = zone_take(1, UNIT_SLAB + size_class, NULL);
+    if (start && !commit_table(zone_unit(start))) {
+        zone_give(start, 1);
+        start = NULL;
+    }
+    lock_drop(&zone.lock);
+    if (!start)
+        return NULL;
+
+    struct slab *slab = slab_of(start);
+    unsigned bytes = slab_class_bytes[size_class];
+    size_t objects = UNIT_BYTES / bytes;
+    slab->owner = set;
+    slab->capacity = (uint16_t)(objects < SLAB_MOST_OBJECTS ? objects : SLAB_MOST_OBJECTS);
+    slab->free_count = slab->capacity;
+    slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);
+    slab->node.key = 0;
+    set_all_free(slab);
+    tree_insert(&set->open[size_class], &slab->node);
+    return slab;
+}
+
+/* Takes up to `count` free objects of one slab into objects[-1], objects[-2], ... */
+static unsigned take_from(struct slab *slab, size_t bytes, void **objects, unsigned count)
+{
+    char *start = start_of(slab);
+    unsigned taken = 0;
+
+    for (unsigned word = 0; word < SLAB_WORDS && taken < count; word++) {
+        uint64_t bits = slab->free_bits[word];
+        for (; bits && taken < count; bits &= bits - 1)
+            *--objects = start + (64 * word + (unsigned)__builtin_ctzll(bits)) * bytes, taken++;
+        slab->free_bits[word] = bits;
+    }
+    slab->free_count = (uint16_t)(slab->free_count - taken);
+    return taken;
+}
+
+unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
+{
+    unsigned left = count;
+
+    while (left > 0) {
+        struct tree_node *lowest = tree_first(set->open[size_class]);
+        struct slab *slab = lowest ? slab_of_node(lowest) : new_slab(set, size_class);
+        if (!slab)
+            break;
+        left -= take_from(slab, slab_class_bytes[size_class], objects + left, left);
+        if (slab->free_count == 0)
+            (void)tree_remove(&set->open[size_class], &slab->node);
+    }
+    /* Fewer than asked for: close the gap below. */
+    if (left > 0 && left < count)
+        for (unsigned i = left; i < count; i++)
+            objects[i - left] = objects[i];
+    return count - left;
+}
+
+static void release(struct slab_set *set, struct slab *slab, unsigned size_class)
+{
+    (void)tree_remove(&set->open[size_class], &slab->node);
+    lock_take(&zone.lock);
+    zone_give(start_of(slab), 1);
+    lock_drop(&zone.lock);
+}
+
+void slab_put(struct slab_set *set, void *object)
+{
+    struct slab *slab = slab_of(object);
+    unsigned size_class = zone_kind(object) - UNIT_SLAB;
+    size_t offset = zone_offset(object) & (UNIT_BYTES - 1);
+    size_t index = object_index(slab, offset);
+    uint64_t bit = UINT64_C(1) << (index % 64);
+
+    if (index * slab_class_bytes[size_class] != offset || index >= slab->capacity)
+        fault_die("invalid pointer", object);
+    if (slab->free_bits[index / 64] & bit)
+        fault_die("double free", object);
+    slab->free_bits[index / 64] |= bit;
+    if (slab->free_count++ == 0)
+        tree_insert(&set->open[size_class], &slab->node);
+    if (slab->free_count == slab->capacity)
+        release(set, slab, size_class);
+}
+
+static const char *verify_slab(const struct slab_set *set, unsigned size_class,
+                               const struct slab *slab)
+{
+    unsigned bits = 0;
+
+    for (unsigned word = 0; word < SLAB_WORDS; word++)
+        bits += (unsigned)__builtin_popcountll(slab->free_bits[word]);
+    if (slab->owner != set)
+        return "open slab of another set";
+    if (zone_kind(start_of(slab)) != UNIT_SLAB + size_class)
+        return "map and set differ about the class of a slab";
+    if (bits != slab->free_count)
+        return "free_count differs from free_bits";
+    if (bits == 0 || bits >= slab->capacity)
+        return "full or empty slab in a set";
+    return NULL;
+}
+
+const char *slab_verify(const struct slab_set *set)
+{
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        for (struct tree_node *node = tree_first(set->open[c]); node;
+             node = tree_after(set->open[c], node)) {
+            const char *broken = verify_slab(set, c, slab_of_node(node));
+            if (broken)
+                return broken;
+        }
+    return NULL;
+}
