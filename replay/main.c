@@ -16,6 +16,8 @@ static const struct command commands[] = {
     {"record", "[-o FILE] [--] COMMAND [ARGUMENT...]", "record the allocation calls of a program",
      cmd_record},
     {"list", "[allocators|traces|workloads]", "what can be measured, and on what", cmd_list},
+    {"import", "[-f FORMAT] IN OUT", "make a trace of another tool's, or of a damaged one", cmd_import},
+    {"export", "[-f text] IN OUT", "write a trace as text", cmd_export},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
     {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
     {"bench", "[--quick|--full] [-o FOLDER]",

@@ -51,6 +51,10 @@ static int open_beside(struct output_file *file)
 
 static int open_output(struct output_file *file, const char *path)
 {
+    if (!strcmp(path, "-")) {
+        file->path = strdup("standard output");
+        return file->path ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    }
     struct stat status;
     bool exists = stat(path, &status) == 0;
     file->path = exists && S_ISREG(status.st_mode) ? realpath(path, NULL) : strdup(path);

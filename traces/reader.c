@@ -21,7 +21,6 @@ struct trace_reader {
     struct trace_source source;
     int descriptor;
     uint64_t file_bytes;
-    uint64_t time_unit_ns;
     uint64_t first_block; /* offset */
     uint64_t block;       /* offset of the block in columns */
     uint64_t next_block;  /* offset */
@@ -96,8 +95,8 @@ static int check_file_header(struct trace_reader *reader, const uint8_t *header,
                           "format version %" PRIu32 " is not known here, only %d; use the heaplab "
                           "that wrote it to export it as text",
                           version, FORMAT_VERSION);
-    reader->time_unit_ns = get_u64(header + 12);
-    if (reader->time_unit_ns == 0 || reader->time_unit_ns > TIME_UNIT_NS_MAX)
+    reader->source.time_unit_ns = get_u64(header + 12);
+    if (reader->source.time_unit_ns == 0 || reader->source.time_unit_ns > TIME_UNIT_NS_MAX)
         return trace_fail(error, EPROTO, 12, "the header is damaged (an impossible time unit)");
     if (get_u32(header + 20) > DESCRIPTION_BYTES_MAX)
         return trace_fail(error, EPROTO, 20, "the header is damaged (an impossible length)");
@@ -313,7 +312,7 @@ static int read_event(struct trace_reader *reader, struct trace_event *event)
     struct trace_error *error = &reader->source.error;
     const char *problem = trace_columns_read(&reader->columns, event);
     if (!problem &&
-        __builtin_mul_overflow(reader->columns.time, reader->time_unit_ns, &event->time_ns))
+        __builtin_mul_overflow(reader->columns.time, reader->source.time_unit_ns, &event->time_ns))
         problem = "a time is too large";
     if (problem)
         return trace_fail(error, EPROTO, reader->block, "in the block that begins here, %s",

@@ -174,6 +174,7 @@ struct trace_source {
     const struct trace_source_ops *ops;
     const char *name;        /* "redis", "checkerboard:objects=1000"; owned by the source */
     const char *description; /* "key: value" lines such as the recorded command; may be empty */
+    uint64_t time_unit_ns;   /* every time is a multiple of this; 0: not known */
     const struct trace_summary *summary; /* NULL until known: see trace_source_summarise */
     struct trace_error error;            /* of the last call that failed */
     struct trace_summary computed;       /* where trace_source_summarise keeps what it finds */

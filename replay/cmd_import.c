@@ -1,0 +1,122 @@
+/* heaplab import: makes a trace of another tool's trace, or of what is sound in a damaged one of
+ * heaplab. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/command.h"
+#include "traces/import.h"
+
+struct import_options {
+    const char *format;
+    const char *paths[2]; /* in, out */
+    unsigned path_count;
+    int level;
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct import_options *options = state->input;
+    char *end;
+    switch (key) {
+    case 'f':
+        options->format = argument;
+        for (unsigned i = 0; trace_import_format_name(i); i++)
+            if (!strcmp(trace_import_format_name(i), argument))
+                return 0;
+        argp_error(state, "there is no format '%s'; --help names the formats", argument);
+        return 0;
+    case 'l':
+        options->level = (int)strtol(argument, &end, 10);
+        if (*end || end == argument || options->level < 1 || options->level > 19)
+            argp_error(state, "'%s' is no compression level; choose 1 to 19", argument);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->path_count == 2)
+            argp_error(state, "'%s' is one file too many", argument);
+        options->paths[options->path_count++] = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->path_count < 2)
+            argp_error(state, "name the file to read and the trace to write");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Puts the formats, which the library names, at the end of the help. */
+static char *add_formats(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)text;
+    char *help = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&help, &length);
+    if (!stream)
+        return (char *)text;
+    fputs("Formats, told by their content unless -f names one:\n", stream);
+    for (unsigned i = 0; trace_import_format_name(i); i++)
+        fprintf(stream, "  %-10s %s\n", trace_import_format_name(i),
+                trace_import_format_summary(i));
+    fclose(stream);
+    return help;
+}
+
+static void report(const struct import_options *options, const struct trace_import_report *report)
+{
+    const char *in = options->paths[0];
+    if (*report->salvage_stop)
+        message("%s: byte %" PRIu64 ": %s", in, report->salvage_byte, report->salvage_stop);
+    if (report->dropped)
+        message("%s: %" PRIu64 " calls left out: their object was not seen allocated", in,
+                report->dropped);
+    if (report->mended)
+        message("%s: %" PRIu64 " missing frees added: their address was allocated again", in,
+                report->mended);
+    if (report->ignored)
+        message("%s: %" PRIu64 " lines or records passed over: not of the format '%s'", in,
+                report->ignored, report->format);
+}
+
+static int import(const struct import_options *options)
+{
+    struct trace_import_report result;
+    struct trace_error error;
+    struct trace_writer_options writer = {.compression_level = options->level};
+    if (trace_import(options->paths[0], options->paths[1], options->format, &writer, &result,
+                     &error)) {
+        message_trace_error(result.output_failed ? options->paths[1] : options->paths[0], &error);
+        return COMMAND_ENVIRONMENT;
+    }
+    report(options, &result);
+    message("%s: %" PRIu64 " events imported from the format '%s'", options->paths[1],
+            result.event_count, result.format);
+    return COMMAND_DONE;
+}
+
+int cmd_import(int argc, char **argv)
+{
+    static const struct argp_option option_list[] = {
+        {"format", 'f', "FORMAT", 0, "what IN is, instead of finding out", 0},
+        {"level", 'l', "N", 0, "zstd's compression level, 1 to 19 (default 3)", 0},
+        {0},
+    };
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "IN OUT",
+        .doc = "Makes the trace OUT of IN, a trace of another tool, a text of 'heaplab export', or "
+               "a damaged trace of heaplab, which is kept as far as it is sound. IN may be "
+               "compressed or zipped; '-' is standard input.\v",
+        .help_filter = add_formats,
+    };
+    struct import_options options = {0};
+    argp_err_exit_status = COMMAND_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+        return COMMAND_USAGE;
+    return import(&options);
+}

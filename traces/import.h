@@ -1,0 +1,40 @@
+/* Traces of other tools, made into traces of heaplab.
+ *
+ * A format is recognised by its content. The input may be compressed (gzip, bzip2, xz, zstd) or a
+ * zip archive of one file. Objects are told apart by their addresses, and what cannot have happened
+ * (an unknown address freed, a live one allocated) is left out or mended, and counted.
+ */
+#ifndef TRACES_IMPORT_H
+#define TRACES_IMPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "traces/trace.h"
+
+struct trace_import_report {
+    uint64_t event_count; /* of the trace written */
+    bool output_failed;   /* where the import fails: whether the output is to blame */
+    const char *format;   /* static */
+    uint64_t dropped;     /* frees and reallocs of objects that were never seen allocated,
+                              and sizes that no address space holds */
+    uint64_t
+        mended; /* objects allocated over one that was still live: its missing free was added */
+    uint64_t ignored; /* lines that are not of the format, in logs that mix with others */
+    char salvage_stop[TRACE_MESSAGE_BYTES]; /* why a damaged trace of heaplab was read no further;
+                                               else empty */
+    uint64_t salvage_byte;                  /* and where */
+};
+
+/* Writes what is in `in_path` to the trace file `out_path`, in bounded memory. `format` is a name
+ * of trace_import_format_name, or NULL to find out. Returns 0 or -errno with *error set, the offset
+ * being one in the unpacked input; then there is no output. */
+int trace_import(const char *in_path, const char *out_path, const char *format,
+                 const struct trace_writer_options *options, struct trace_import_report *report,
+                 struct trace_error *error);
+
+/* The names and one-line descriptions of the formats, from 0; NULL after the last. */
+const char *trace_import_format_name(unsigned index);
+const char *trace_import_format_summary(unsigned index);
+
+#endif
