@@ -149,6 +149,7 @@ static int run(struct importer *importer)
 {
     struct text_state state = {0};
     importer->is_strict = true;
+    importer->description = strdup(""); /* a text without one makes a trace without one */
     for (;;) {
         char *text;
         int status = import_input_line(&importer->input, &text, &importer->error);
