@@ -4,7 +4,7 @@ load "palette.gp"
 set datafile separator comma
 stats table using "row" name "rows" nooutput
 stats table using (column("floor") > 0 && column("floor") < column("low") ? column("floor") : column("low")) name "low" nooutput
-stats table using "high" name "high" nooutput
+stats table using "value" name "value" nooutput
 
 rows = int(rows_max)
 lane_units = 5.5
@@ -14,7 +14,8 @@ height = int(112 + 58 + rows * row_units)
 load "style.gp"
 
 left = low_min / 1.15
-right = high_max * 1.15
+# One run that the machine disturbed must not squeeze the rest: lines that reach further end at the edge.
+right = value_max * 1.5
 set yrange [rows + 0.5 : 0.5]
 load "decades.gp"
 set xlabel xlabel_text offset 0, 0.3
@@ -37,6 +38,6 @@ plot table using (left):"row":(sprintf("%s ", stringcolumn("label"))) with label
      table using (left):(floor_drawn ? column("row") : NaN):(left):(column("floor") > left ? column("floor") : left): \
                  (column("row") - 0.36):(column("row") + 0.36) with boxxyerror fillcolor "#d4d4d4" title floor_text, \
      for [name in allocators] table using (on(name, column("low"))):(column("row") + lane(name)): \
-                 (column("high") - column("low")):(0) with vectors nohead linewidth 1 linecolor rgb colour_of(name) notitle, \
+                 ((column("high") < right ? column("high") : right) - column("low")):(0) with vectors nohead linewidth 1 linecolor rgb colour_of(name) notitle, \
      for [name in allocators] table using (on(name, column("value"))):(column("row") + lane(name)) \
                  with points pointtype shape_of(name) pointsize 1.0 linecolor rgb colour_of(name) title name
