@@ -18,9 +18,11 @@ static NOINLINE void *plain_alloc(size_t size, bool zeroed)
 
 void *mem_malloc(size_t size)
 {
-    void *ptr = api_try_malloc(&heap_plain, size);
+    void *ptr;
 
-    return __builtin_expect(ptr != NULL, 1) ? ptr : plain_alloc(size, false);
+    if (__builtin_expect(api_try_malloc(&heap_plain, size, &ptr), 1))
+        return ptr;
+    return plain_alloc(size, false);
 }
 
 void mem_free(void *ptr)
@@ -32,9 +34,11 @@ void mem_free(void *ptr)
 void *mem_calloc(size_t nmemb, size_t size)
 {
     size_t bytes = api_product(nmemb, size);
-    void *ptr = api_try_malloc(&heap_plain, bytes);
+    void *ptr;
 
-    return ptr ? memset(ptr, 0, bytes) : plain_alloc(bytes, true);
+    if (api_try_malloc(&heap_plain, bytes, &ptr))
+        return memset(ptr, 0, bytes);
+    return plain_alloc(bytes, true);
 }
 
 void *mem_realloc(void *ptr, size_t size)
@@ -83,9 +87,11 @@ void mem_free_ts(void *ptr)
 void *mem_calloc_ts(size_t nmemb, size_t size)
 {
     size_t bytes = api_product(nmemb, size);
-    void *ptr = api_try_malloc(heaps_current, bytes);
+    void *ptr;
 
-    return ptr ? memset(ptr, 0, bytes) : api_alloc_ts(bytes, MEM_ALIGNMENT, true);
+    if (api_try_malloc(heaps_current, bytes, &ptr))
+        return memset(ptr, 0, bytes);
+    return api_alloc_ts(bytes, MEM_ALIGNMENT, true);
 }
 
 void *mem_realloc_ts(void *ptr, size_t size)

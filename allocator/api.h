@@ -6,12 +6,12 @@
 
 #include "allocator/heaps.h"
 
-/* Returns an object from the heap's front, or NULL where that has none of the size. */
-static inline void *api_try_malloc(struct heap *heap, size_t size)
+/* Sets *ptr to an object from the heap's front; false where that has none of the size. */
+static inline bool api_try_malloc(struct heap *heap, size_t size, void **ptr)
 {
     if (__builtin_expect(size > SLAB_MOST_BYTES, 0))
-        return NULL;
-    return front_pop(&heap->front.bins[slab_class(size)]);
+        return false;
+    return front_pop(&heap->front.bins[slab_class(size)], ptr);
 }
 
 /* Puts a small object into the heap's front; false where it is not small or there is no room. */
@@ -25,14 +25,16 @@ static inline bool api_try_free(struct heap *heap, void *ptr)
 }
 
 /* The slow ways of the thread-safe family. */
-void *api_alloc_ts(size_t size, size_t alignment, bool zeroed);
-void api_free_ts(void *ptr);
+__attribute__((noinline)) void *api_alloc_ts(size_t size, size_t alignment, bool zeroed);
+__attribute__((noinline)) void api_free_ts(void *ptr);
 
 static inline void *api_malloc_ts(size_t size)
 {
-    void *ptr = api_try_malloc(heaps_current, size);
+    void *ptr;
 
-    return __builtin_expect(ptr != NULL, 1) ? ptr : api_alloc_ts(size, MEM_ALIGNMENT, false);
+    if (__builtin_expect(api_try_malloc(heaps_current, size, &ptr), 1))
+        return ptr;
+    return api_alloc_ts(size, MEM_ALIGNMENT, false);
 }
 
 static inline void api_free(void *ptr)

@@ -7,12 +7,11 @@
 #ifndef ALLOCATOR_CHECKED_H
 #define ALLOCATOR_CHECKED_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "allocator/os.h"
 
 struct heap;
 
-extern bool checked_on;
+extern bool checked_on HIDDEN;
 
 static inline bool checked_is_on(void)
 {

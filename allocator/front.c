@@ -12,11 +12,18 @@ enum { FIRST_LIMIT = 4, MOST_BYTES = 8192 };
 static void raise_limit(struct bin *bin, unsigned size_class)
 {
     uint64_t most = MOST_BYTES / slab_class_bytes[size_class];
-    uint64_t limit = bin->limit ? 2 * bin->limit : FIRST_LIMIT;
+    uint64_t limit = bin->limit ? 2 * bin->limit / FRONT_SLOT_BYTES : FIRST_LIMIT;
 
     if (most > FRONT_SLOTS)
         most = FRONT_SLOTS;
-    bin->limit = limit < most ? limit : most;
+    bin->limit = (limit < most ? limit : most) * FRONT_SLOT_BYTES;
+}
+
+static unsigned count_of(const struct bin *bin)
+{
+    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
+
+    return (unsigned)(word & FRONT_HEIGHT_MASK) / FRONT_SLOT_BYTES;
 }
 
 static void add_net(struct bin *bin, int64_t objects)
@@ -26,23 +33,26 @@ static void add_net(struct bin *bin, int64_t objects)
                      __ATOMIC_RELAXED);
 }
 
-static void add_word(struct bin *bin, uint64_t amount)
+static void set_count(struct bin *bin, unsigned count)
 {
-    __atomic_store_n(&bin->word, __atomic_load_n(&bin->word, __ATOMIC_RELAXED) + amount,
-                     __ATOMIC_RELAXED);
+    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & ~FRONT_HEIGHT_MASK;
+
+    __atomic_store_n(&bin->word, word + count * (uint64_t)FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
 {
     struct bin *bin = &front->bins[size_class];
+    void *object;
 
     raise_limit(bin, size_class);
+    unsigned wanted = (unsigned)bin->limit / FRONT_SLOT_BYTES / 2;
     lock_take(&set->lock);
-    unsigned got = slab_take(set, size_class, bin->slots, (unsigned)(bin->limit + 1) / 2);
+    unsigned got = slab_take(set, size_class, bin->slots, wanted);
     lock_drop(&set->lock);
     add_net(bin, got);
-    add_word(bin, got);
-    return front_pop(bin);
+    set_count(bin, got);
+    return front_pop(bin, &object) ? object : NULL;
 }
 
 /* Puts `count` objects back, each to its owner, taking every owner's lock once. */
@@ -70,18 +80,18 @@ static void put_back(struct bin *bin, void **objects, unsigned count)
 void front_spill(struct front *front, unsigned size_class, void *object)
 {
     struct bin *bin = &front->bins[size_class];
-    unsigned count = (unsigned)(bin->word & FRONT_INDEX_MASK);
+    unsigned count = count_of(bin);
 
     if (count > 0 && bin->slots[count - 1] == object)
         fault_die("double free", object);
     raise_limit(bin, size_class);
-    if (count >= bin->limit) {
+    if (count * FRONT_SLOT_BYTES >= bin->limit) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = (count + 1) / 2;
         void *old[FRONT_SLOTS];
         memcpy(old, bin->slots, going * sizeof *old);
         memmove(bin->slots, bin->slots + going, (count - going) * sizeof *old);
-        add_word(bin, -(uint64_t)going);
+        set_count(bin, count - going);
         put_back(bin, old, going);
     }
     (void)front_push(bin, object);
@@ -91,11 +101,11 @@ void front_flush(struct front *front)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         struct bin *bin = &front->bins[c];
-        unsigned count = (unsigned)(bin->word & FRONT_INDEX_MASK);
+        unsigned count = count_of(bin);
 
         if (count == 0)
             continue;
-        add_word(bin, -(uint64_t)count);
+        set_count(bin, 0);
         put_back(bin, bin->slots, count);
     }
 }
@@ -108,7 +118,8 @@ void front_count(const struct front *front, struct counters *counters)
         uint64_t refilled = (uint64_t)__atomic_load_n(&bin->net_refilled, __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
         uint64_t allocations = word >> FRONT_INDEX_BITS;
-        uint64_t frees = allocations + (word & FRONT_INDEX_MASK) - refilled;
+        uint64_t held = (word & FRONT_HEIGHT_MASK) / FRONT_SLOT_BYTES;
+        uint64_t frees = allocations + held - refilled;
         counters->allocations += allocations;
         counters->frees += frees;
         counters->allocated_bytes += allocations * slab_class_bytes[c];

@@ -3,24 +3,25 @@
  * Objects in a front are not written to: the stack holds their addresses, so what the program
  * touches is all that is touched, and the lists cannot be corrupted by a write after free.
  *
- * Invariants of a bin: the low FRONT_INDEX_BITS bits of `word` are the number of objects in it, at
- * most `limit`; the bits above count the allocations served from it.  One addition changes both,
- * and the number of frees follows from them and from `net_refilled` (see front_counters): exact
- * statistics cost no instruction on the way.  Only the heap's owner writes a bin; others may read
- * `word` and `net_refilled` for statistics, so these are relaxed atomics. */
+ * Invariants of a bin: the low FRONT_INDEX_BITS bits of `word` are its height, the number of objects
+ * in it times the size of a slot, at most `limit`; the bits above count the allocations served from
+ * it.  One addition changes both, and the number of frees follows from them and from
+ * `net_refilled` (see front_count): exact statistics cost no instruction on the way.  Only the
+ * heap's owner writes a bin; others may read `word` and `net_refilled` for statistics, so these are
+ * relaxed atomics. */
 #ifndef ALLOCATOR_FRONT_H
 #define ALLOCATOR_FRONT_H
 
 #include "allocator/slab.h"
 
-enum { FRONT_SLOTS = 29, FRONT_INDEX_BITS = 16 };
-#define FRONT_INDEX_MASK ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
+enum { FRONT_SLOTS = 29, FRONT_SLOT_BYTES = sizeof(void *), FRONT_INDEX_BITS = 16 };
+#define FRONT_HEIGHT_MASK ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_INDEX_BITS)
 
 struct bin {
     uint64_t word;
     int64_t net_refilled; /* objects taken from slabs less objects put back */
-    uint64_t limit;
+    uint64_t limit;       /* the greatest height */
     void *slots[FRONT_SLOTS];
 };
 
@@ -30,16 +31,23 @@ struct front {
     struct bin bins[SLAB_CLASSES];
 };
 
-/* Returns an object or, where the bin is empty, NULL. */
-static inline void *front_pop(struct bin *bin)
+/* The first free slot of a bin of this height. */
+static inline void **front_top(struct bin *bin, uint64_t height)
+{
+    return (void **)(void *)((char *)bin + height + offsetof(struct bin, slots));
+}
+
+/* Sets *object; returns false where the bin is empty. */
+static inline bool front_pop(struct bin *bin, void **object)
 {
     uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
-    uint64_t count = word & FRONT_INDEX_MASK;
+    uint64_t height = word & FRONT_HEIGHT_MASK;
 
-    if (__builtin_expect(count == 0, 0))
-        return NULL;
-    __atomic_store_n(&bin->word, word + FRONT_ONE_ALLOCATION - 1, __ATOMIC_RELAXED);
-    return bin->slots[count - 1];
+    if (__builtin_expect(height == 0, 0))
+        return false;
+    __atomic_store_n(&bin->word, word + FRONT_ONE_ALLOCATION - FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
+    *object = front_top(bin, height)[-1];
+    return true;
 }
 
 /* Returns false, having done nothing, where the bin is full or has `object` on top: the latter is
@@ -47,16 +55,16 @@ static inline void *front_pop(struct bin *bin)
 static inline bool front_push(struct bin *bin, void *object)
 {
     uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
-    uint64_t count = word & FRONT_INDEX_MASK;
-    void **top = bin->slots + count;
+    uint64_t height = word & FRONT_HEIGHT_MASK;
+    void **top = front_top(bin, height);
 
-    if (__builtin_expect(count >= bin->limit, 0))
+    if (__builtin_expect(height >= bin->limit, 0))
         return false;
     /* For an empty bin this reads `limit`, which is no address. */
     if (__builtin_expect(top[-1] == object, 0))
         return false;
     *top = object;
-    __atomic_store_n(&bin->word, word + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&bin->word, word + FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
     return true;
 }
 

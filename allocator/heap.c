@@ -32,9 +32,11 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
 static void *take_small(struct heap *heap, size_t bytes)
 {
     unsigned size_class = slab_class(bytes);
-    void *ptr = front_pop(&heap->front.bins[size_class]);
+    void *ptr;
 
-    return ptr ? ptr : front_refill(&heap->front, &heap->slabs, size_class);
+    if (front_pop(&heap->front.bins[size_class], &ptr))
+        return ptr;
+    return front_refill(&heap->front, &heap->slabs, size_class);
 }
 
 static void *take_block(struct heap *heap, size_t bytes, size_t align)

@@ -21,7 +21,7 @@ struct heap {
 };
 
 /* The one block heap, guarded by the zone's lock. */
-extern struct block_heap heap_blocks;
+extern struct block_heap heap_blocks HIDDEN;
 
 /* Each returns NULL with errno set on failure.  `align` is a power of two.  These are complete;
  * the entry points try the front themselves before they come here. */

@@ -11,13 +11,13 @@
 #include "allocator/heap.h"
 #include "allocator/include/allocator.h"
 
-extern struct heap heap_plain;
+extern struct heap heap_plain HIDDEN;
 
 /* The calling thread's heap; heap_none before its first slow call and after its end.  heap_none's
  * bins are empty and full at once (count 0, limit 0), so every fast path leaves it for the slow
  * one and nobody writes to it. */
-extern struct heap heap_none;
-extern __thread struct heap *heaps_current __attribute__((tls_model("initial-exec")));
+extern struct heap heap_none HIDDEN;
+extern __thread struct heap *heaps_current HIDDEN __attribute__((tls_model("initial-exec")));
 
 /* Returns the heap that this thread may use until heaps_leave; never heap_none. */
 struct heap *heaps_enter(void);

@@ -27,7 +27,7 @@ struct large_objects {
     struct lock lock;
 };
 
-extern struct large_objects large_objects;
+extern struct large_objects large_objects HIDDEN;
 
 /* Returns zeroed memory at a multiple of `align` and of the page, or NULL. */
 void *large_alloc(size_t bytes, size_t align);

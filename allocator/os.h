@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* For data that the layers share: without it, code that could end up in a shared library goes
+ * through a table to reach each of them. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 /* The granularity of mappings; 4096 where the kernel does not say. */
 size_t os_page_bytes(void);
 

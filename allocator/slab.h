@@ -35,8 +35,8 @@ struct slab_set {
     struct tree_node *open[SLAB_CLASSES];
 };
 
-extern const uint8_t slab_class_table[];
-extern const uint16_t slab_class_bytes[SLAB_CLASSES];
+extern const uint8_t slab_class_table[] HIDDEN;
+extern const uint16_t slab_class_bytes[SLAB_CLASSES] HIDDEN;
 
 /* The class that serves `bytes`, at most SLAB_MOST_BYTES. */
 static inline unsigned slab_class(size_t bytes)

@@ -48,7 +48,7 @@ struct zone {
     struct lock lock;
 };
 
-extern struct zone zone;
+extern struct zone zone HIDDEN;
 
 /* The distance of an address from the zone's base; at least `limit` for an address outside, NULL
  * and the time before the first allocation included. */
