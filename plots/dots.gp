@@ -40,4 +40,4 @@ plot table using (left):"row":(sprintf("%s ", stringcolumn("label"))) with label
      for [name in allocators] table using (on(name, column("low"))):(column("row") + lane(name)): \
                  ((column("high") < right ? column("high") : right) - column("low")):(0) with vectors nohead linewidth 1 linecolor rgb colour_of(name) notitle, \
      for [name in allocators] table using (on(name, column("value"))):(column("row") + lane(name)) \
-                 with points pointtype shape_of(name) pointsize 1.0 linecolor rgb colour_of(name) title name
+                 with points pointtype shape_of(name) pointsize 1.0 * mark linecolor rgb colour_of(name) title name

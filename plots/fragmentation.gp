@@ -44,7 +44,7 @@ faded(name) = sprintf("#90%s", substr(colour_of(name), 2, 7))
 plot for [name in allocators] table using (on(name, column("mean") > 0 ? column("mean") : NaN)):(lane(name) - 0.17):(0):(0.34) \
          with vectors nohead linewidth 3 linecolor rgb colour_of(name) notitle, \
      for [name in allocators] table using (on(name, column("value") > 0 ? column("value") : NaN)):(lane(name)) \
-         with points pointtype shape_of(name) pointsize 0.9 linecolor rgb faded(name) notitle, \
+         with points pointtype shape_of(name) pointsize 0.9 * mark linecolor rgb faded(name) notitle, \
      for [name in allocators] table using (on(name, column("value") > 0 ? column("value") : NaN)):(lane(name)):"worst" \
          with labels left offset 0.8, 0 font ",10" textcolor "#777777" notitle, \
      for [name in allocators] table using (on(name, column("mean") > 0 ? right : NaN)):(lane(name)):(sprintf("  %.2f", column("mean"))) \

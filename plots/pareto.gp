@@ -29,4 +29,4 @@ plot sprintf("< awk -F, '$4 == 1' '%s' | sort -t, -k2,2g", table) using 2:3 with
      table using "time":"memory":(column("side") > 0 ? stringcolumn("allocator") : " ") with labels boxed left offset 1.3, 0 textcolor "#222222" notitle, \
      table using "time":"memory":(column("side") < 0 ? stringcolumn("allocator") : " ") with labels boxed right offset -1.3, 0 textcolor "#222222" notitle, \
      for [name in allocators] table using (on(name, column("time"))):"memory" \
-         with points pointtype shape_of(name) pointsize 1.9 linecolor rgb colour_of(name) notitle
+         with points pointtype shape_of(name) pointsize 1.9 * mark linecolor rgb colour_of(name) notitle

@@ -2,11 +2,14 @@
 # its heading and subheading, before it loads this. Text of 13 units is legible where a README shows 900 pixels.
 
 width = 900
+# The SVG terminal draws text smaller and marks larger than cairo does: `mark` and fontscale make up for it.
 if (format eq "svg") {
-    set terminal svg size width, height font "DejaVu Sans,13" background "#ffffff" noenhanced
+    set terminal svg size width, height font "DejaVu Sans,13" fontscale 1.25 background "#ffffff" noenhanced
+    mark = 0.6
 } else {
     # Twice the pixels, for dense screens; everything scales with it.
     set terminal pngcairo size 2 * width, 2 * height font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 noenhanced
+    mark = 1.0
 }
 set output output
 

@@ -44,5 +44,5 @@ set xtics ("0" 0, "0.1" 1, "1" 2)
 set xlabel "seconds after" offset 0, 0.3
 place(seconds) = seconds == 0 ? 0 : seconds < 0.5 ? 1 : 2
 plot for [name in allocators] table using (after(name, place(column("drain")))):"resident" \
-         with linespoints pointtype shape_of(name) pointsize 0.9 linewidth 1.2 linecolor rgb colour_of(name) notitle
+         with linespoints pointtype shape_of(name) pointsize 0.9 * mark linewidth 1.2 linecolor rgb colour_of(name) notitle
 unset multiplot
