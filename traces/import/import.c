@@ -71,21 +71,23 @@ static const struct import_format *recognise(const struct import_input *input)
     return format_of_lines(head, length);
 }
 
-static const struct import_format *find_format(const struct importer *importer, const char *name,
-                                               struct trace_error *error)
+/* Sets *format to the one named, or to that of the content. */
+static int find_format(const struct import_format **format, struct importer *importer,
+                       const char *name)
 {
-    if (!name) {
-        const struct import_format *format = recognise(&importer->input);
-        if (!format)
-            trace_fail(error, EPROTO, 0,
-                       "not a trace of any known format; name one with -f if it is");
-        return format;
-    }
-    for (size_t i = 0; i < FORMAT_COUNT; i++)
+    *format = NULL;
+    if (!name)
+        *format = recognise(&importer->input);
+    for (size_t i = 0; name && i < FORMAT_COUNT; i++)
         if (!strcmp(formats[i]->name, name))
-            return formats[i];
-    trace_fail(error, EINVAL, TRACE_NO_OFFSET, "there is no format '%s' to import", name);
-    return NULL;
+            *format = formats[i];
+    if (*format)
+        return 0;
+    if (name)
+        return trace_fail(&importer->error, EINVAL, TRACE_NO_OFFSET,
+                          "there is no format '%s' to import", name);
+    return trace_fail(&importer->error, EPROTO, 0,
+                      "not a trace of any known format; name one with -f if it is");
 }
 
 static int finish(struct importer *importer)
@@ -110,11 +112,9 @@ int trace_import(const char *in_path, const char *out_path, const char *format,
     if (options)
         importer.options = *options;
     int status = importer_init(&importer);
-    const struct import_format *found = NULL;
-    if (!status) {
-        found = find_format(&importer, format, &importer.error);
-        status = found ? 0 : -EPROTO;
-    }
+    const struct import_format *found;
+    if (!status)
+        status = find_format(&found, &importer, format);
     if (!status) {
         report->format = found->name;
         status = found->run(&importer);

@@ -32,6 +32,16 @@ static void scan_thread(const char **at, uint64_t *thread)
         *thread = 0;
 }
 
+/* The word before the first parenthesis: after a time, and the "program->" or "library!" of -x and
+ * -l. What stands within the parentheses may be the program's own text. */
+static const char *function_name(const char *line)
+{
+    const char *name = line + strcspn(line, "(");
+    while (name > line && (isalnum((unsigned char)name[-1]) || name[-1] == '_'))
+        name--;
+    return name;
+}
+
 static bool parse_result(const char *at, struct ltrace_line *line)
 {
     const char *equals = strstr(at, "= ");
@@ -49,12 +59,12 @@ static bool parse(const char *at, struct ltrace_line *line)
         line->is_resumed = strstr(at, " resumed>") != NULL;
         return line->is_resumed && parse_result(strstr(at, " resumed>"), line);
     }
-    const char *rest;
-    line->has_call = foreign_call_find(at, &line->call, &rest);
+    at = function_name(at);
+    line->has_call = foreign_call_parse(&at, &line->call);
     if (!line->has_call)
         return false;
-    line->is_unfinished = strstr(rest, "<unfinished ...>") != NULL;
-    return line->is_unfinished || parse_result(rest, line);
+    line->is_unfinished = strstr(at, "<unfinished ...>") != NULL;
+    return line->is_unfinished || parse_result(at, line);
 }
 
 /* Calls that wait for their result, one for each thread at most. */
