@@ -179,11 +179,11 @@ int cmd_replay(int argc, char **argv)
     if (status)
         return status;
     if (chosen.folder) {
-        if (result_folder_open(&folder, chosen.folder))
-            return COMMAND_ENVIRONMENT;
+        status = result_folder_open(&folder, chosen.folder) ? COMMAND_ENVIRONMENT : COMMAND_DONE;
         chosen.plan.folder = folder.working_path;
     }
-    status = run(&chosen, &folder, argc, argv);
+    if (status == COMMAND_DONE)
+        status = run(&chosen, &folder, argc, argv);
     result_folder_close(&folder);
     return status;
 }
