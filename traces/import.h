@@ -13,17 +13,20 @@
 #include "traces/trace.h"
 
 struct trace_import_report {
-    uint64_t event_count; /* of the trace written */
-    bool output_failed;   /* where the import fails: whether the output is to blame */
     const char *format;   /* static */
-    uint64_t dropped;     /* frees and reallocs of objects that were never seen allocated,
-                              and sizes that no address space holds */
-    uint64_t
-        mended; /* objects allocated over one that was still live: its missing free was added */
-    uint64_t ignored; /* lines that are not of the format, in logs that mix with others */
-    char salvage_stop[TRACE_MESSAGE_BYTES]; /* why a damaged trace of heaplab was read no further;
-                                               else empty */
-    uint64_t salvage_byte;                  /* and where */
+    uint64_t event_count; /* of the trace written */
+    /* Calls left out: on objects that were never seen allocated, here or where the input was made,
+     * or of sizes that no address space holds. */
+    uint64_t dropped;
+    /* Frees that were missing and added: their object's address was allocated again. */
+    uint64_t mended;
+    /* Lines that are not of the format, in logs that mix with others. */
+    uint64_t ignored;
+    /* Why and where a damaged trace of heaplab was read no further; else empty. */
+    char salvage_stop[TRACE_MESSAGE_BYTES];
+    uint64_t salvage_byte;
+    /* Where the import fails: whether the output is to blame. */
+    bool output_failed;
 };
 
 /* Writes what is in `in_path` to the trace file `out_path`, in bounded memory. `format` is a name

@@ -222,7 +222,7 @@ static inline void trace_source_close(struct trace_source *source)
 struct trace_writer;
 
 struct trace_writer_options {
-    const char *description; /* "key: value" lines, copied; NULL for none */
+    const char *description; /* "key: value" lines, copied, at most 1 MiB of it; NULL for none */
     int compression_level;   /* zstd's 1 to 19; 0 for the default */
     uint64_t time_unit_ns;   /* times are stored in multiples of this; 0 for the default */
 };

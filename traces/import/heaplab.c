@@ -29,6 +29,18 @@ static int copy_events(struct importer *importer, struct trace_source *source)
     }
 }
 
+/* What a complete trace says of its recording; a damaged one says nothing of it. */
+static uint64_t dropped_before(const char *path)
+{
+    struct trace_source *source;
+    struct trace_error error;
+    if (trace_open(&source, path, &error))
+        return 0;
+    uint64_t dropped = source->summary->dropped_count;
+    trace_source_close(source);
+    return dropped;
+}
+
 /* Reads the file by its path: what the input unpacked is only the packed form of a trace. */
 static int run(struct importer *importer)
 {
@@ -45,6 +57,7 @@ static int run(struct importer *importer)
         struct trace_import_report *report = importer->report;
         memcpy(report->salvage_stop, source->error.message, sizeof report->salvage_stop);
         report->salvage_byte = source->error.byte_offset;
+        report->dropped = dropped_before(importer->in_path);
     }
     trace_source_close(source);
     return status;

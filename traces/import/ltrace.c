@@ -81,6 +81,13 @@ struct pending_calls {
 static int add_pending(struct importer *importer, struct pending_calls *pending,
                        const struct ltrace_line *line)
 {
+    for (size_t i = 0; i < pending->count; i++) {
+        if (pending->calls[i].thread == line->thread) {
+            pending->calls[i].call = line->call; /* the log lost how the one before ended */
+            importer->report->ignored++;
+            return 0;
+        }
+    }
     if (pending->count == pending->capacity) {
         size_t capacity = pending->capacity ? 2 * pending->capacity : 16;
         struct pending_call *calls = reallocarray(pending->calls, capacity, sizeof *calls);

@@ -22,3 +22,5 @@ cmp "$folder/by-content.trace" "$folder/by-name.trace"
 "$heaplab" import "$folder/text" "$folder/again.trace" 2>/dev/null
 cmp "$folder/by-content.trace" "$folder/again.trace"
 "$heaplab" info "$folder/again.trace" >/dev/null
+"$heaplab" import "$folder/again.trace" "$folder/copy.trace" 2>/dev/null
+cmp "$folder/again.trace" "$folder/copy.trace"
