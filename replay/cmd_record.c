@@ -27,6 +27,7 @@
 struct record_options {
     const char *output;
     const char *recover_folder;
+    int compression_level;
     char *notes; /* lines for the description */
     char **command;
 };
@@ -37,6 +38,7 @@ enum option_key { OPTION_RECOVER = 256 };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "FILE", 0, "The trace (default: the command's name, .trace)", 0},
+    {"compression", 'c', "LEVEL", 0, "zstd's level, 1 to 19 (default: 3)", 0},
     {"note", 'n', "KEY: VALUE", 0, "Adds a line to the trace's description", 0},
     {"recover", OPTION_RECOVER, "FOLDER", 0,
      "Instead of running a command, finish the recording that an interrupted heaplab record left "
@@ -54,6 +56,17 @@ static int add_note(struct record_options *options, const char *note)
     return 0;
 }
 
+static error_t parse_level(struct record_options *options, const char *argument,
+                           const struct argp_state *state)
+{
+    char *end;
+    long level = strtol(argument, &end, 10);
+    if (*end || end == argument || level < 1 || level > 19)
+        argp_error(state, "a compression level is 1 to 19, not '%s'", argument);
+    options->compression_level = (int)level;
+    return 0;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct record_options *options = state->input;
@@ -65,6 +78,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (!strchr(argument, ':') || strchr(argument, '\n'))
             argp_error(state, "a note is one line of the form \"key: value\", not '%s'", argument);
         return add_note(options, argument);
+    case 'c':
+        return parse_level(options, argument, state);
     case OPTION_RECOVER:
         options->recover_folder = argument;
         return 0;
@@ -325,6 +340,7 @@ static int record(const struct record_options *options, const char *recorder,
     int status = wait_for(pid);
     struct spool_recording ended = *recording;
     ended.root_pid = (uint32_t)pid;
+    ended.compression_level = options->compression_level;
     finish(&ended);
     return status;
 }
@@ -358,8 +374,10 @@ static int run_recover(const struct record_options *options)
     int status = COMMAND_ENVIRONMENT;
     if (spool_recording_load(&recording, options->recover_folder, options->output, &error))
         message_trace_error(options->recover_folder, &error);
-    else if (finish(&recording))
-        status = COMMAND_DONE;
+    else {
+        recording.compression_level = options->compression_level;
+        status = finish(&recording) ? COMMAND_DONE : COMMAND_ENVIRONMENT;
+    }
     spool_recording_clean_up(&recording);
     return status;
 }

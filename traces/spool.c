@@ -321,8 +321,12 @@ static int finish_image(const struct spool_recording *recording, const struct im
     report->was_bypassed = header->bypassed != 0;
     struct spool_clock_rate rate = find_rate(recording, reader);
     char *description = describe(recording, header, rate, image);
-    status = description ? spool_write_trace(reader, rate, report->path, description,
-                                             &report->summary, &report->error)
+    struct trace_writer_options options = {
+        .description = description,
+        .compression_level = recording->compression_level,
+    };
+    status = description ? spool_write_trace(reader, rate, report->path, &options, &report->summary,
+                                             &report->error)
                          : trace_fail(&report->error, ENOMEM, TRACE_NO_OFFSET, "out of memory");
     free(description);
     spool_reader_close(reader);

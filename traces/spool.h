@@ -19,7 +19,8 @@ struct spool_recording {
     char *output;      /* where the trace of the root process goes */
     char *description; /* "key: value" lines that all traces share */
     uint32_t root_pid;
-    int is_this_boot; /* whether the clocks still run that stamped the calls */
+    int compression_level; /* of the traces, 0 for the writer's default */
+    int is_this_boot;      /* whether the clocks still run that stamped the calls */
 };
 
 /* Makes the folder. Returns 0 or -errno with *error set (EEXIST where there is one from a recording

@@ -313,7 +313,7 @@ static int merge_lanes(struct merge *merge)
 }
 
 int spool_write_trace(struct spool_reader *reader, struct spool_clock_rate rate, const char *path,
-                      const char *description, struct trace_summary *summary,
+                      const struct trace_writer_options *options, struct trace_summary *summary,
                       struct trace_error *error)
 {
     struct merge merge = {
@@ -322,8 +322,7 @@ int spool_write_trace(struct spool_reader *reader, struct spool_clock_rate rate,
         .patience_ticks = ((uint64_t)PATIENCE_NS << 32) / rate.multiplier,
     };
     *summary = (struct trace_summary){0};
-    struct trace_writer_options options = {.description = description};
-    int status = trace_writer_open(&merge.writer, path, &options, error);
+    int status = trace_writer_open(&merge.writer, path, options, error);
     if (status)
         return status;
     spool_lanes_init(&merge.lanes, reader);

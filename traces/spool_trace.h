@@ -20,7 +20,7 @@ struct spool_clock_rate spool_clock_rate(uint64_t ticks_from, uint64_t ns_from, 
 /* Writes the trace at `path`. Where the spool holds no event, nothing is written and
  * summary->event_count is 0. Returns 0 or -errno with *error set. */
 int spool_write_trace(struct spool_reader *reader, struct spool_clock_rate rate, const char *path,
-                      const char *description, struct trace_summary *summary,
+                      const struct trace_writer_options *options, struct trace_summary *summary,
                       struct trace_error *error);
 
 #endif
