@@ -20,7 +20,7 @@ struct campaign {
     const struct campaign_plan *plan;
     struct campaign_results *results;
     struct progress progress;
-    FILE *runs, *timeline;
+    FILE *runs, *timeline, *latency;
     uint64_t started_ns, random_state;
     int processor;
     unsigned sources_begun;
@@ -166,6 +166,8 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
     int error = campaign->runs ? run_row_write(campaign->runs, row) : 0;
     if (!error && campaign->timeline && block->mode == RUN_MEMORY && run_row_is_ok(row))
         error = timeline_write(campaign->timeline, row, outcome);
+    if (!error && campaign->latency && block->mode == RUN_LATENCY && run_row_is_ok(row))
+        error = latency_write(campaign->latency, row, outcome);
     return error ? write_failed(campaign, error) : 0;
 }
 
@@ -272,6 +274,8 @@ static int run_source(struct campaign *campaign, const char *text)
         error = run_mode(campaign, source, RUN_CHECK, 1);
     if (!error && plan->measures_throughput)
         error = run_mode(campaign, source, RUN_THROUGHPUT, plan->repetitions);
+    if (!error && plan->measures_latency)
+        error = run_mode(campaign, source, RUN_LATENCY, plan->memory_repetitions);
     if (!error && plan->measures_memory)
         error = run_mode(campaign, source, RUN_MEMORY, plan->memory_repetitions);
     trace_source_close(source);
@@ -308,6 +312,7 @@ static unsigned steps_of(const struct campaign_plan *plan)
 {
     return plan->source_count *
            ((plan->measures_throughput ? plan->repetitions : 0) +
+            (plan->measures_latency ? plan->memory_repetitions : 0) +
             (plan->measures_memory ? plan->memory_repetitions : 0) + (plan->checks ? 1 : 0));
 }
 
@@ -325,12 +330,17 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
     int error = open_file(&campaign, "runs.csv", &campaign.runs, run_row_write_header);
     if (!error && plan->measures_memory)
         error = open_file(&campaign, "timeline.csv", &campaign.timeline, timeline_write_header);
+    if (!error && plan->measures_latency)
+        error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
     for (unsigned i = 0; i < plan->source_count && !error; i++)
         error = run_source(&campaign, plan->sources[i]);
     progress_clear(&campaign.progress);
-    int closing = close_file(&campaign, campaign.runs);
-    int closing_timeline = close_file(&campaign, campaign.timeline);
-    return error ? error : closing ? closing : closing_timeline;
+    FILE *const files[] = {campaign.runs, campaign.timeline, campaign.latency};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        int closing = close_file(&campaign, files[i]);
+        error = error ? error : closing;
+    }
+    return error;
 }
 
 void campaign_results_clear(struct campaign_results *results)

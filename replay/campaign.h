@@ -21,16 +21,16 @@ struct campaign_plan {
     unsigned allocator_count;
     const char *sources[CAMPAIGN_SOURCE_LIMIT];
     unsigned source_count;
-    bool measures_throughput, measures_memory, checks;
+    bool measures_throughput, measures_latency, measures_memory, checks;
     enum run_touch touch;
-    unsigned repetitions; /* of throughput; memory and check run once */
-    unsigned memory_repetitions;
-    unsigned limit_s; /* for one window of one run */
-    double budget_s;  /* further repetitions of throughput are left out once this is spent; 0 for no
-                         limit */
+    unsigned repetitions;        /* of throughput; memory and check run once */
+    unsigned memory_repetitions; /* of latency too */
+    unsigned limit_s;            /* for one window of one run */
+    double budget_s; /* further repetitions of throughput are left out once this is spent; 0 for no
+                        limit */
     uint64_t seed;
     bool shows_progress;
-    const char *folder; /* of runs.csv and timeline.csv, NULL for none; must exist */
+    const char *folder; /* of runs.csv, timeline.csv and latency.csv, NULL for none; must exist */
 };
 
 /* All rows of a campaign, and for each source whether it is a trace. */

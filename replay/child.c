@@ -79,7 +79,7 @@ static bool load_target(struct run_control *control, struct target *target)
     return load == TARGET_LOADED;
 }
 
-/* ---- the three modes ---- */
+/* ---- the modes ---- */
 
 static void measure_throughput(struct run_control *control, struct run_window *window,
                                const struct target *target)
@@ -109,6 +109,15 @@ static void measure_memory(struct run_control *control, struct run_window *windo
     memory_probe_close(&probe);
 }
 
+static void measure_latency(struct run_control *control, struct run_window *window,
+                            const struct target *target)
+{
+    struct target timed;
+    latency_time_target(&timed, target);
+    engine_play(control, window, &timed, NULL, NULL);
+    latency_read(&control->outcome.latency);
+}
+
 static void check_promises(struct run_control *control, struct run_window *window,
                            const struct target *target)
 {
@@ -126,6 +135,7 @@ static void check_promises(struct run_control *control, struct run_window *windo
 static void (*const measure[RUN_MODE_COUNT])(struct run_control *, struct run_window *,
                                              const struct target *) = {
     [RUN_THROUGHPUT] = measure_throughput,
+    [RUN_LATENCY] = measure_latency,
     [RUN_MEMORY] = measure_memory,
     [RUN_CHECK] = check_promises,
 };

@@ -33,6 +33,21 @@ static int list_traces(void)
     return COMMAND_DONE;
 }
 
+static void list_parameter(const struct workload_parameter *parameter)
+{
+    if (!parameter->choices) {
+        printf("      %s=%llu  %s (%llu to %llu)\n", parameter->name,
+               (unsigned long long)parameter->default_value, parameter->summary,
+               (unsigned long long)parameter->minimum, (unsigned long long)parameter->maximum);
+        return;
+    }
+    printf("      %s=%s  %s (", parameter->name, parameter->choices[parameter->default_value],
+           parameter->summary);
+    for (size_t i = 0; parameter->choices[i]; i++)
+        printf("%s%s", i ? ", " : "", parameter->choices[i]);
+    puts(")");
+}
+
 static void list_workloads(void)
 {
     puts("workloads");
@@ -41,9 +56,7 @@ static void list_workloads(void)
         printf("  %-12s %s\n", workload->name, workload->summary);
         for (const struct workload_parameter *parameter = workload->parameters; parameter->name;
              parameter++)
-            printf("      %s=%llu  %s (%llu to %llu)\n", parameter->name,
-                   (unsigned long long)parameter->default_value, parameter->summary,
-                   (unsigned long long)parameter->minimum, (unsigned long long)parameter->maximum);
+            list_parameter(parameter);
     }
 }
 

@@ -22,7 +22,7 @@ struct replay_options {
 static const struct argp_option options[] = {
     {"allocator", 'a', "NAME[,NAME...]", 0,
      "allocators to measure, names or paths of shared libraries; may be repeated (all)", 0},
-    {"mode", 'm', "MODE[,MODE...]", 0, "throughput, memory, check (throughput,memory)", 0},
+    {"mode", 'm', "MODE[,MODE...]", 0, "throughput, latency, memory, check (throughput,memory)", 0},
     {"runs", 'r', "COUNT", 0, "repetitions in throughput mode, each in a fresh process (5)", 0},
     {"memory-runs", 'R', "COUNT", 0,
      "repetitions in memory mode, which take a second or more each (1)", 0},

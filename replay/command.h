@@ -30,8 +30,8 @@ int cmd_list(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 
-/* Draws the charts of the campaign in `directory` with plots/draw, which says on standard error what
- * is wrong and on standard output what it drew. Returns an exit status. */
+/* Draws the charts of the campaign in `directory` with plots/draw, which says on standard error
+ * what is wrong and on standard output what it drew. Returns an exit status. */
 int plot_campaign(const char *directory);
 
 /* Print "heaplab: ..." and a line break to standard error. */

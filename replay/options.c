@@ -44,6 +44,7 @@ bool options_set_modes(struct campaign_plan *plan, char *text)
 {
     bool *const wanted[RUN_MODE_COUNT] = {
         [RUN_THROUGHPUT] = &plan->measures_throughput,
+        [RUN_LATENCY] = &plan->measures_latency,
         [RUN_MEMORY] = &plan->measures_memory,
         [RUN_CHECK] = &plan->checks,
     };
@@ -54,7 +55,7 @@ bool options_set_modes(struct campaign_plan *plan, char *text)
         while (mode < RUN_MODE_COUNT && strcmp(run_mode_names[mode], name))
             mode++;
         if (mode == RUN_MODE_COUNT) {
-            message("no mode '%s'; it is throughput, memory or check", name);
+            message("no mode '%s'; it is throughput, latency, memory or check", name);
             return false;
         }
         *wanted[mode] = true;

@@ -11,8 +11,8 @@ bool options_add_allocators(struct campaign_plan *plan, char *text);
 /* All allocators of the registry. */
 void options_add_all_allocators(struct campaign_plan *plan);
 
-/* Sets the modes: "throughput", "memory", "check", comma-separated. Prints a message and returns
- * false otherwise. */
+/* Sets the modes: "throughput", "latency", "memory", "check", comma-separated. Prints a message and
+ * returns false otherwise. */
 bool options_set_modes(struct campaign_plan *plan, char *text);
 
 /* "none", "first", "page" or "full". Prints a message and returns false otherwise. */

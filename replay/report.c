@@ -145,12 +145,45 @@ static void print_checks(FILE *stream, const struct campaign_results *results, c
     fputc('\n', stream);
 }
 
+static void print_latency_line(FILE *stream, const struct run_row *row, unsigned kind)
+{
+    fprintf(stream, "  %-14s %-9s %10.0f", row->allocator, latency_kind_names[kind],
+            (double)row->latency.counts[kind]);
+    for (unsigned i = 0; i < LATENCY_POINTS; i++)
+        fprintf(stream, " %9.0f", row->latency.ns[kind][i]);
+    fputc('\n', stream);
+}
+
+static void print_latencies(FILE *stream, const struct campaign_results *results,
+                            const char *source)
+{
+    double floor_ns = 0;
+    fprintf(stream, "%s: latency in nanoseconds by percentile\n  %-14s %-9s %10s", source,
+            "allocator", "call", "calls");
+    for (unsigned i = 0; i < LATENCY_POINTS; i++)
+        fprintf(stream, " %9g", latency_percentiles[i]);
+    fputc('\n', stream);
+    for (size_t i = 0; i < results->row_count; i++) {
+        const struct run_row *row = &results->rows[i];
+        if (strcmp(row->source, source) || strcmp(row->mode, run_mode_names[RUN_LATENCY]) ||
+            !run_row_is_ok(row))
+            continue;
+        for (unsigned kind = 0; kind < LATENCY_KINDS; kind++)
+            if (row->latency.counts[kind])
+                print_latency_line(stream, row, kind);
+        floor_ns = row->latency.floor_ns > floor_ns ? row->latency.floor_ns : floor_ns;
+    }
+    fprintf(stream, "  the timer alone takes %.0f ns; nothing below that is claimed\n\n", floor_ns);
+}
+
 void report_tables(FILE *stream, const struct campaign_plan *plan,
                    const struct campaign_results *results)
 {
     for (unsigned i = 0; i < results->source_count; i++) {
         if (plan->checks)
             print_checks(stream, results, results->source_names[i]);
+        if (plan->measures_latency)
+            print_latencies(stream, results, results->source_names[i]);
         if (plan->measures_throughput || plan->measures_memory)
             print_source(stream, plan, results, results->source_names[i]);
     }

@@ -20,12 +20,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "replay/latency.h"
 #include "replay/target.h"
 
-enum run_mode { RUN_THROUGHPUT, RUN_MEMORY, RUN_CHECK, RUN_MODE_COUNT };
+enum run_mode { RUN_THROUGHPUT, RUN_LATENCY, RUN_MEMORY, RUN_CHECK, RUN_MODE_COUNT };
 enum run_touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_PAGE, TOUCH_FULL, TOUCH_COUNT };
 
-/* "throughput", "memory", "check"; "none", "first", "page", "full". */
+/* "throughput", "latency", "memory", "check"; "none", "first", "page", "full". */
 extern const char *const run_mode_names[RUN_MODE_COUNT];
 extern const char *const run_touch_names[TOUCH_COUNT];
 
@@ -118,6 +119,7 @@ struct run_outcome {
     uint64_t minor_faults, major_faults;
     uint64_t peak_resident_bytes;
     bool resident_known;
+    struct latency_figures latency; /* latency mode */
     uint32_t sample_count;
     struct sample samples[RUN_SAMPLE_LIMIT];
 };

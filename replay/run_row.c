@@ -150,6 +150,7 @@ void run_row_fill(struct run_row *row, const struct run_identity *identity,
         fill_times(row, outcome);
         if (identity->mode == RUN_MEMORY)
             fill_memory(row, outcome);
+        row->latency = outcome->latency;
     }
 }
 
@@ -232,5 +233,28 @@ int timeline_write(FILE *stream, const struct run_row *row, const struct run_out
         fprintf(stream, ",%" PRIu64 ",%s\n", sample->resident_bytes,
                 sample_point_names[sample->point]);
     }
+    return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
+}
+
+int latency_write_header(FILE *stream)
+{
+    fputs("schema_version,allocator,source,repetition,kind,calls,percentile,latency_ns,floor_ns",
+          stream);
+    return end_line(stream);
+}
+
+int latency_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome)
+{
+    const struct latency_figures *figures = &outcome->latency;
+    for (unsigned kind = 0; kind < LATENCY_KINDS; kind++)
+        for (unsigned i = 0; i < LATENCY_POINTS && figures->counts[kind]; i++) {
+            fprintf(stream, "%d,", RUN_SCHEMA_VERSION);
+            csv_write_text(stream, row->allocator);
+            fputc(',', stream);
+            csv_write_text(stream, row->source);
+            fprintf(stream, ",%.0f,%s,%" PRIu64 ",%g,%.1f,%.1f\n", row->repetition,
+                    latency_kind_names[kind], figures->counts[kind], latency_percentiles[i],
+                    figures->ns[kind][i], figures->floor_ns);
+        }
     return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
 }

@@ -22,6 +22,7 @@ struct run_row {
     double fragmentation_mean, fragmentation_at_peak_live, fragmentation_at_peak_rss,
         fragmentation_peak_ratio, fragmentation_integral, internal_fragmentation;
     double minor_faults, major_faults;
+    struct latency_figures latency; /* of a latency run; its columns stand in latency.csv */
 };
 
 struct run_identity {
@@ -49,6 +50,10 @@ int run_row_write(FILE *stream, const struct run_row *row);
 /* timeline.csv: its header, and the samples of one memory run. Returns 0 or -errno. */
 int timeline_write_header(FILE *stream);
 int timeline_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
+
+/* latency.csv: its header, and the percentiles of one latency run. Returns 0 or -errno. */
+int latency_write_header(FILE *stream);
+int latency_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
 
 /* Writes one text field, quoted as in RFC 4180 where it must be. */
 void csv_write_text(FILE *stream, const char *text);

@@ -29,6 +29,7 @@ expect 0 'checkerboard' list workloads
 expect 2 "'nothing' can't be listed" list nothing
 
 expect 0 'ns/call' replay -a system,null -r 1 $small
+expect 0 'nothing below that is claimed' replay -a system -m latency $small
 expect 0 '^schema_version,allocator' replay -a system -r 1 -m throughput --format csv $small
 expect 0 'kept every promise' replay -a mem,mem_ts -m check $small
 expect 2 "no allocator 'nonesuch'" replay -a nonesuch $small
