@@ -12,6 +12,7 @@ const struct workload *const workload_registry[] = {
     &workload_sawtooth,
     &workload_size_shift,
     &workload_random,
+    &workload_robson,
     &workload_fixed,
     &workload_calloc,
     &workload_realloc_grow,

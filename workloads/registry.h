@@ -8,6 +8,7 @@ extern const struct workload workload_checkerboard;
 extern const struct workload workload_sawtooth;
 extern const struct workload workload_size_shift;
 extern const struct workload workload_random;
+extern const struct workload workload_robson;
 extern const struct workload workload_fixed;
 extern const struct workload workload_calloc;
 extern const struct workload workload_realloc_grow;

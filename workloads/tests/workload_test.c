@@ -201,6 +201,10 @@ static const struct known known[] = {
     /* Sizes of 1 byte: 1024 up, 524 down to 50 x 10 and back up and down once more. */
     {"sawtooth:peak=1024,size=1,octaves=1,residue=50,teeth=2", 1024 + 3 * 524, 1024, 1024, 500,
      1024 + 524},
+    /* Units at 0 to 3; those at 0 and 2 pin, 1 and 3 go, and the one object of 2 units that 4 units
+     * of live bytes leave room for fits nowhere between. */
+    {"robson:unit=256,live=1k,largest=512", 4 + 2 + 1, 1024, 4, 1024, 1536},
+    {"robson:unit=256,live=1k,largest=512,header=6", 4 + 2 + 1, 1006, 4, 1006, 1506},
 };
 
 static void test_known_figures(void **state)
@@ -239,6 +243,48 @@ static void test_plateau_stands_still(void **state)
     assert_in_range(summary.final_live_bytes, (1 << 20) - 4096, 1 << 20);
 }
 
+/* First fit on a map of units, with nothing of the generator's in it. Returns the units of the heap
+ * it needs for a stream of objects of 16 bytes and more. */
+static size_t first_fit_units(const char *specification)
+{
+    enum { UNITS = 1 << 16, OBJECTS = 1 << 13 };
+    char *is_taken = calloc(UNITS, 1);
+    size_t *addresses = calloc(OBJECTS, sizeof *addresses), *sizes = calloc(OBJECTS, sizeof *sizes);
+    size_t highest = 0, count;
+    struct trace_source *source = open_workload(specification);
+    struct trace_event event;
+    while (!trace_source_read(source, &event, 1, &count) && count) {
+        assert_in_range(event.object, 0, OBJECTS - 1);
+        size_t units = event.size / 16, at = 0, hole = 0;
+        if (event.kind == TRACE_FREE) {
+            memset(is_taken + addresses[event.object], 0, sizes[event.object]);
+            continue;
+        }
+        for (; hole < units; at++) {
+            assert_in_range(at, 0, UNITS - 1);
+            hole = is_taken[at] ? 0 : hole + 1;
+        }
+        memset(is_taken + at - units, 1, units);
+        addresses[event.object] = at - units;
+        sizes[event.object] = units;
+        highest = at > highest ? at : highest;
+    }
+    trace_source_close(source);
+    free(is_taken);
+    free(addresses);
+    free(sizes);
+    return highest;
+}
+
+static void test_robson_reaches_his_bound(void **state)
+{
+    (void)state;
+    /* M (log2(n) / 2 + 1) - n + 1, in units */
+    assert_in_range(first_fit_units("robson:live=16k,largest=32"), 1024 * 3 / 2 - 1, SIZE_MAX);
+    assert_in_range(first_fit_units("robson:live=16k,largest=256"), 1024 * 3 - 15, 1024 * 4);
+    assert_in_range(first_fit_units("robson:live=128k,largest=1k"), 8192 * 4 - 63, 8192 * 5);
+}
+
 struct refusal {
     const char *specification;
     int status;
@@ -265,6 +311,11 @@ static const struct refusal refusals[] = {
     {"realloc-grow:first=16,limit=16", -EINVAL, "limit leaves no room for a single step"},
     {"larson:smallest=11,largest=10", -EINVAL, "smallest=11 must not be larger than largest=10"},
     {"large-churn:smallest=3M", -EINVAL, "smallest=3145728 must not be larger than"},
+    {"robson:largest=40", -EINVAL, "largest=40 must be unit=16 times 2, 4, 8"},
+    {"robson:largest=16", -EINVAL, "largest=16 must be unit=16 times 2, 4, 8"},
+    {"robson:largest=48", -EINVAL, "largest=48 must be unit=16 times 2, 4, 8"},
+    {"robson:header=16", -EINVAL, "header must be smaller than unit"},
+    {"robson:live=8k", -EINVAL, "largest must not be larger than live"},
     {"size-shift:growth=1000,phases=9", -EINVAL, "in phase 6 size and growth come to 4800000"},
 };
 
@@ -330,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_known_figures),
         cmocka_unit_test(test_threads_free_for_each_other),
         cmocka_unit_test(test_plateau_stands_still),
+        cmocka_unit_test(test_robson_reaches_his_bound),
         cmocka_unit_test(test_impossible_is_refused),
         cmocka_unit_test(test_prng_is_xoshiro),
         cmocka_unit_test(test_draws_follow_their_law),
