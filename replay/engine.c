@@ -97,17 +97,16 @@ uint64_t engine_wait_for_object(struct engine_thread *self, _Atomic uint64_t *sl
 {
     uint64_t start = clock_now_ns(), value;
     for (uint32_t round = 0;
-         (value = atomic_load_explicit(slot, memory_order_acquire)) >> ADDRESS_BITS != generation;
-         round++)
+         !slot_holds(value = atomic_load_explicit(slot, memory_order_acquire), generation); round++)
         pause_or_yield(round);
     self->stall_ns += clock_now_ns() - start;
     return value;
 }
 
-void engine_wait_for_empty(struct engine_thread *self, _Atomic uint64_t *slot)
+void engine_wait_for_vacancy(struct engine_thread *self, _Atomic uint64_t *slot, uint64_t vacant)
 {
     uint64_t start = clock_now_ns();
-    for (uint32_t round = 0; atomic_load_explicit(slot, memory_order_acquire) != 0; round++)
+    for (uint32_t round = 0; atomic_load_explicit(slot, memory_order_acquire) != vacant; round++)
         pause_or_yield(round);
     self->stall_ns += clock_now_ns() - start;
 }
@@ -306,11 +305,14 @@ static void set_up_threads(struct engine *engine)
 static void free_everything(struct engine *engine)
 {
     struct run_control *control = engine->control;
-    uint64_t mask = control->request.is_multi_threaded ? ADDRESS_MASK : UINT64_MAX;
+    bool is_shared = control->request.is_multi_threaded;
     for (uint32_t i = 0; i < control->slot_count; i++) {
-        uint64_t value = atomic_exchange_explicit(&run_slots(control)[i], 0, memory_order_relaxed);
-        if (value & mask)
-            engine->target->free((void *)(uintptr_t)(value & mask));
+        uint64_t value = atomic_load_explicit(&run_slots(control)[i], memory_order_relaxed);
+        if (is_shared)
+            value = value & SLOT_VACANT ? 0 : value & ADDRESS_MASK;
+        if (value)
+            engine->target->free((void *)(uintptr_t)value);
+        atomic_store_explicit(&run_slots(control)[i], 0, memory_order_relaxed);
     }
 }
 

@@ -8,8 +8,6 @@
 #include "replay/run.h"
 
 #define TOUCH_PAGE_BYTES 4096u
-#define ADDRESS_BITS     48
-#define ADDRESS_MASK     ((UINT64_C(1) << ADDRESS_BITS) - 1)
 
 /* Writes what the policy asks for in the object's bytes from `from` on. Volatile: the store is the
  * measured effect. */
@@ -35,7 +33,7 @@ take_object(struct engine_thread *self, _Atomic uint64_t *slot, uint16_t generat
     uint64_t value = atomic_load_explicit(slot, memory_order_acquire);
     if (!is_shared)
         return (void *)(uintptr_t)value;
-    if (__builtin_expect(value >> ADDRESS_BITS != generation, 0))
+    if (__builtin_expect(!slot_holds(value, generation), 0))
         value = engine_wait_for_object(self, slot, generation);
     return (void *)(uintptr_t)(value & ADDRESS_MASK);
 }
@@ -50,8 +48,9 @@ static inline __attribute__((always_inline)) void put_object(struct engine_threa
         return;
     }
     /* The slot's last object may still be on its way out where the id came from another thread. */
-    if (__builtin_expect(atomic_load_explicit(slot, memory_order_acquire) != 0, 0))
-        engine_wait_for_empty(self, slot);
+    uint64_t vacant = slot_vacant((uint16_t)(generation - 1));
+    if (__builtin_expect(atomic_load_explicit(slot, memory_order_acquire) != vacant, 0))
+        engine_wait_for_vacancy(self, slot, vacant);
     atomic_store_explicit(slot, (uint64_t)generation << ADDRESS_BITS | (uint64_t)(uintptr_t)object,
                           memory_order_release);
 }
@@ -81,7 +80,8 @@ play_events(struct engine_thread *self, const struct replay_event *event, bool i
             break;
         case REPLAY_FREE:
             object = take_object(self, slot, event->generation, is_shared);
-            atomic_store_explicit(slot, 0, memory_order_release);
+            atomic_store_explicit(slot, is_shared ? slot_vacant(event->generation) : 0,
+                                  memory_order_release);
             target.free(object);
             continue;
         case REPLAY_REALLOC:

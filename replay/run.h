@@ -51,7 +51,7 @@ enum replay_operation {
 
 /* One pre-decoded step of one thread. The generation tells the lives of a recycled slot apart: it
  * is the one that the object has before the event for a release or realloc, and the one it gets for
- * an allocation. It is never 0. */
+ * an allocation. */
 struct replay_event {
     uint32_t slot;
     uint8_t operation;
@@ -65,7 +65,7 @@ _Static_assert(sizeof(struct replay_event) == 16, "four events a cache line");
 /* The generation after `generation`. */
 static inline uint16_t replay_next_generation(uint16_t generation)
 {
-    return (uint16_t)(generation % UINT16_MAX + 1);
+    return (uint16_t)(generation + 1);
 }
 
 /* Why the threads meet at the end of a segment. */
@@ -166,11 +166,26 @@ static inline struct replay_event *run_events(struct run_window *window)
     return (struct replay_event *)(void *)((char *)window + window->events_at);
 }
 
-/* Single-threaded: the object's address. Several threads: generation << 48 | address, 0 where there
- * is no object. */
+/* Single-threaded: the object's address, or 0. Several threads: generation << 48 | address, and
+ * once that life is over generation << 48 | SLOT_VACANT: who allocates into a slot waits until the
+ * life right before is over, so that a thread that runs ahead can't take the turn of another. */
 static inline _Atomic uint64_t *run_slots(struct run_control *control)
 {
     return (_Atomic uint64_t *)(void *)((char *)control + control->slots_at);
+}
+
+#define ADDRESS_BITS 48
+#define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
+#define SLOT_VACANT  UINT64_C(1) /* no object has an odd address */
+
+static inline uint64_t slot_vacant(uint16_t generation)
+{
+    return (uint64_t)generation << ADDRESS_BITS | SLOT_VACANT;
+}
+
+static inline bool slot_holds(uint64_t value, uint16_t generation)
+{
+    return value >> ADDRESS_BITS == generation && !(value & SLOT_VACANT);
 }
 
 static inline char *run_stack(struct run_control *control, uint32_t index)

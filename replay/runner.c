@@ -229,7 +229,9 @@ static void prepare_lane(const struct runner *runner, struct lane *lane, const c
 {
     struct run_control *control = lane->control;
     bool is_multi_threaded = runner->window->thread_count > 1;
-    memset(run_slots(control), 0, control->slot_count * sizeof(uint64_t));
+    for (uint32_t i = 0; i < control->slot_count; i++)
+        atomic_store_explicit(&run_slots(control)[i], is_multi_threaded ? slot_vacant(0) : 0,
+                              memory_order_relaxed);
     memset(&control->outcome, 0, sizeof control->outcome);
     atomic_store(&control->windows_offered, 1);
     atomic_store(&control->windows_played, 0);

@@ -107,6 +107,25 @@ static struct trace_source *relay(unsigned rounds)
     return commit(writer);
 }
 
+/* Threads free what others allocated, in such numbers that ids wander between them: the turns of a
+ * slot are then taken by threads that nothing else keeps in order. */
+static struct trace_source *exchange(unsigned rounds)
+{
+    enum { COUNT = 100 };
+    struct trace_writer *writer = open_writer();
+    uint32_t objects[RELAY_THREADS][COUNT];
+    for (uint32_t i = 1; i < RELAY_THREADS; i++)
+        control(writer, TRACE_THREAD_START, 0, i);
+    for (unsigned round = 0; round < rounds; round++)
+        for (uint32_t i = 0; i < RELAY_THREADS; i++)
+            for (uint32_t j = 0; j < COUNT; j++) {
+                if (round)
+                    release(writer, (i + round) % RELAY_THREADS, objects[i][j]);
+                objects[i][j] = allocate(writer, i, 16 + j);
+            }
+    return commit(writer);
+}
+
 static struct trace_source *workload(const char *specification)
 {
     struct trace_source *source;
@@ -242,6 +261,17 @@ static void test_order_of_threads(void **state)
     check_relay("mem_ts");
 }
 
+static void test_wandering_ids(void **state)
+{
+    struct trace_source *source = exchange(200);
+    struct runner *runner = runner_for(source, RUN_THROUGHPUT, 0);
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        assert_complete(run(runner, i % 2 ? "system" : "null"));
+    runner_close(runner);
+    trace_source_close(source);
+}
+
 static void test_several_lanes(void **state)
 {
     struct trace_source *source = workload("fixed:size=64,rounds=2");
@@ -306,10 +336,10 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], CHILD_COMMAND))
         return child_main(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_of_hill),    cmocka_unit_test(test_null_reads_about_zero),
-        cmocka_unit_test(test_windows_alone),     cmocka_unit_test(test_windows_of_threads),
-        cmocka_unit_test(test_order_of_threads),  cmocka_unit_test(test_several_lanes),
-        cmocka_unit_test(test_failures_are_told),
+        cmocka_unit_test(test_memory_of_hill),   cmocka_unit_test(test_null_reads_about_zero),
+        cmocka_unit_test(test_windows_alone),    cmocka_unit_test(test_windows_of_threads),
+        cmocka_unit_test(test_order_of_threads), cmocka_unit_test(test_wandering_ids),
+        cmocka_unit_test(test_several_lanes),    cmocka_unit_test(test_failures_are_told),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
