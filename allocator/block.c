@@ -420,19 +420,44 @@ static size_t purge_inside(struct block *block)
     return end - start;
 }
 
+/* Gives the units of a listed free block to the zone where that frees more pages than purging the
+ * block's inside would: the words that end and start segments occupy a page each. */
+static void give_units(struct block_heap *heap, struct block *block)
+{
+    uintptr_t start = (uintptr_t)block - TAG_BYTES;
+    uintptr_t end = (uintptr_t)after(block) + TAG_BYTES;
+    bool fills_units = ((start | end) & (UNIT_BYTES - 1)) == 0;
+
+    if (!fills_units && end - start < 4 * UNIT_BYTES)
+        return;
+    remove_free(heap, block);
+    release_units(heap, block, 1);
+}
+
 size_t block_trim(struct block_heap *heap)
 {
-    struct tree_node *node = tree_at_least(heap->tree, UNIT_BYTES - 2 * TAG_BYTES);
+    /* A block of a unit or more is in the tree or in the last class of lists; one that holds a
+     * whole page too. */
+    struct block **lists = heap->lists[BLOCK_LISTED_CLASSES - 1];
+    struct tree_node *node = tree_first(heap->tree);
+    struct tree_node *next_node;
+    struct block *next;
     size_t trimmed = 0;
 
-    while (node) {
-        struct tree_node *next = tree_after(heap->tree, node);
-        remove_free(heap, block_of(node));
-        release_units(heap, block_of(node), 1);
-        node = next;
+    for (; node; node = next_node) {
+        next_node = tree_after(heap->tree, node);
+        give_units(heap, block_of(node));
     }
+    for (unsigned list = 0; list < BLOCK_LISTS; list++)
+        for (struct block *block = lists[list]; block; block = next) {
+            next = block->next;
+            give_units(heap, block);
+        }
     for (node = tree_first(heap->tree); node; node = tree_after(heap->tree, node))
         trimmed += purge_inside(block_of(node));
+    for (unsigned list = 0; list < BLOCK_LISTS; list++)
+        for (struct block *block = lists[list]; block; block = block->next)
+            trimmed += purge_inside(block);
     return trimmed;
 }
 

@@ -75,7 +75,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
         return checked_alloc(heap, bytes, align, zeroed);
 
     /* A multiple of the alignment gets a class that is one too, because up to 1 KiB every class is
-     * a multiple of the distance to its neighbours; and slabs start at a multiple of 16 KiB. */
+     * a multiple of the distance to its neighbours; and slabs start at a multiple of 8 KiB. */
     size_t rounded = ((bytes ? bytes : 1) + align - 1) & ~(align - 1);
     if (rounded - 1 < SLAB_MOST_BYTES)
         ptr = take_small(heap, rounded);

@@ -55,7 +55,7 @@ struct slab_set *slab_owner(const void *object)
 }
 
 /* Divides by the class size with a multiplication: the reciprocal is 2^32 / size rounded up, exact
- * for offsets below 2^14 and sizes of at least 16 (the error stays below offset / 2^32). */
+ * for offsets within a unit and sizes of at least 16 (the error stays below offset / 2^32). */
 static size_t object_index(const struct slab *slab, size_t offset)
 {
     return (size_t)(((uint64_t)offset * slab->reciprocal) >> 32);

@@ -26,8 +26,7 @@
 enum { SLAB_CLASSES = 32, SLAB_STEP_SHIFT = 4 };
 #define SLAB_MOST_BYTES ((size_t)1024)
 
-/* 512 objects fit a bitmap of one cache line.  Slabs of 16-byte objects use half of their
- * addresses, never half of their memory. */
+/* 512 objects of 16 bytes fill a unit, and their bitmap a cache line. */
 enum { SLAB_WORDS = 8, SLAB_MOST_OBJECTS = 64 * SLAB_WORDS };
 
 struct slab_set {

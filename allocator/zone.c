@@ -2,19 +2,20 @@
 
 #include "allocator/include/allocator.h"
 
-/* The window: addresses are free, and a byte for every 16 KiB of 1 TiB is 64 MiB of reserved
+/* The window: addresses are free, and a byte for every 8 KiB of 1 TiB is 128 MiB of reserved
  * addresses of which only the used part is ever committed.  The smallest window that still makes
  * sense is tried last where RLIMIT_AS allows little. */
 #define SPAN_MOST  ((size_t)1 << 40)
 #define SPAN_LEAST ((size_t)1 << 26)
 /* Left free between the break and the reserved range, for others who use sbrk. */
 #define BREAK_ROOM ((size_t)1 << 30)
-/* The map is committed in steps of this many bytes, each good for 1 GiB of zone. */
+/* The map is committed in steps of this many bytes, each good for 512 MiB of zone. */
 #define MAP_STEP ((size_t)64 * 1024)
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
+    DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -55,6 +56,12 @@ static size_t find_run(size_t units)
     if (zone.free_units < units)
         return end;
     for (size_t unit = hint_for(units); unit < end; unit++) {
+        if (unit == zone.gap_start && unit < zone.gap_end) {
+            run = 0;
+            unit = zone.gap_end;
+            if (unit >= end)
+                break;
+        }
         run = is_free(unit) ? run + 1 : 0;
         if (run == units) {
             raise_hint(units, unit + 1 - units);
@@ -148,6 +155,10 @@ static bool reserve_at(size_t offset, size_t bytes)
         __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
         bytes -= padding ? UNIT_BYTES : 0;
     }
+    if (!zone.soft_end) {
+        zone.gap_start = zone.limit >> UNIT_SHIFT;
+        zone.gap_end = offset >> UNIT_SHIFT;
+    }
     zone.soft_start = offset;
     zone.soft_end = offset + bytes;
     return true;
@@ -198,24 +209,41 @@ static bool grow(size_t units)
     return grow_by_break(step) || grow_by_soft_break(step) || grow_by_soft_break(units);
 }
 
+/* Units that are taken clean while others lie dirty make the heap's resident memory grow although
+ * its live memory may not.  Once that adds up, as many dirty units give their memory back: so
+ * resident memory follows the need, at a cost that is a fraction of the page faults that came
+ * before it. */
+static void settle_debt(size_t clean_taken)
+{
+    if (zone.dirty_units == 0)
+        return;
+    zone.purge_debt += clean_taken;
+    if (zone.purge_debt < DEBT_UNITS)
+        return;
+    (void)zone_purge(zone.dirty_units > zone.purge_debt ? zone.dirty_units - zone.purge_debt : 0);
+    zone.purge_debt = 0;
+}
+
 void *zone_take(size_t units, unsigned kind, bool *is_zero)
 {
     size_t first;
-    bool is_clean = true;
+    size_t clean = 0;
 
     while ((first = find_run(units)) == limit_unit())
         if (!grow(units))
             return NULL;
     for (size_t unit = first; unit < first + units; unit++) {
         if (zone.map[unit] == UNIT_DIRTY) {
-            is_clean = false;
             zone.dirty_units--;
+        } else {
+            clean++;
         }
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
     zone.free_units -= units;
     if (is_zero)
-        *is_zero = is_clean;
+        *is_zero = clean == units;
+    settle_debt(clean);
     return zone_address(first);
 }
 

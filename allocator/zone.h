@@ -1,4 +1,4 @@
-/* The zone: one window of addresses, cut into units of 16 KiB, and one byte for each unit.
+/* The zone: one window of addresses, cut into units of 8 KiB, and one byte for each unit.
  *
  * Units come from the program break in multiples of MEM_BRK_INCREMENT.  Where the break cannot be
  * had (something lies above it, a limit, Valgrind) or cannot be had safely (a process with several
@@ -16,9 +16,9 @@
 
 #include "allocator/lock.h"
 
-/* 16 KiB: four pages, so that a unit holds 16 objects of 1 KiB and a heap of a few hundred KiB has
- * enough units to tell its objects apart. */
-enum { UNIT_SHIFT = 14 };
+/* 8 KiB: a program with few objects in each of 32 classes holds 32 partly used units, so units are
+ * small; 4 KiB loses more in the tables and at the ends of slabs (EXPERIMENTS.md, "unit size"). */
+enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
 enum unit_kind {
@@ -40,8 +40,11 @@ struct zone {
     size_t owned_units;   /* not foreign */
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
+    size_t purge_debt;    /* clean units taken while there were dirty ones; see settle_debt */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
+    /* Units left to others between the program break and the first reserved range. */
+    size_t gap_start, gap_end;
     bool break_refused;          /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
     size_t hint[ZONE_HINTS];
