@@ -319,8 +319,8 @@ static bool finish(const struct spool_recording *recording)
     if (tally.was_bypassed)
         message("the program brings a malloc of its own, whose calls the recorder does not see");
     if (!tally.trace_count)
-        message("no call was recorded, so there is no trace; a statically linked program can't be "
-                "recorded");
+        message("no call was recorded, so there is no trace; a program that is statically linked "
+                "or brings its own malloc can't be recorded");
     spool_recording_remove(recording);
     return true;
 }

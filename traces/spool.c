@@ -68,8 +68,13 @@ int spool_recording_begin(struct spool_recording *recording, const char *output,
     if (is_directory(output))
         return trace_fail(error, EISDIR, TRACE_NO_OFFSET,
                           "this is a folder; name a file with -o FILE");
-    if (mkdir(recording->folder, 0777) == 0)
+    if (mkdir(recording->folder, 0777) == 0) {
+        /* A server that root starts may become somebody else before it forks. */
+        if (geteuid() == 0 && chmod(recording->folder, 01777))
+            return trace_fail(error, errno, TRACE_NO_OFFSET, "can't be written: %s",
+                              strerror(errno));
         return 0;
+    }
     int code = errno;
     free(recording->folder);
     recording->folder = NULL; /* not ours to remove */

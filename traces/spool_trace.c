@@ -204,25 +204,26 @@ static int apply_allocation(struct merge *merge, struct spool_lane *lane, struct
 static int apply_to_object(struct merge *merge, struct spool_lane *lane, struct trace_event *event)
 {
     const struct spool_call *call = &lane->call;
-    uint64_t address = call->kind == TRACE_FREE ? call->address : call->old;
+    int is_free = call->kind == TRACE_FREE;
+    uint64_t address = is_free ? call->address : call->old;
     struct mapped_object object;
-    if (!address_map_find(merge->live, address, &object)) {
+    if (!(is_free ? address_map_remove(merge->live, address, &object)
+                  : address_map_find(merge->live, address, &object))) {
         if (may_wait(merge, lane, address))
             return OUTCOME_WAIT;
         trace_writer_drop(merge->writer, 1);
         return OUTCOME_DONE;
     }
     event->object = object.object;
-    int leaves =
-        trace_event_releases(event) || (trace_event_resizes(event) && call->address != call->old);
-    if (leaves) {
-        address_map_remove(merge->live, address, &object);
-        spool_lanes_wake(&merge->lanes, address);
-    }
-    if (leaves && trace_event_resizes(event)) {
+    int moves = trace_event_resizes(event) && call->address != call->old;
+    if (moves) {
         lane->moved = object;
         lane->is_moving = 1;
     }
+    if (moves || (!is_free && trace_event_releases(event)))
+        address_map_remove(merge->live, address, &object);
+    if (is_free || moves || trace_event_releases(event))
+        spool_lanes_wake(&merge->lanes, address);
     return append(merge, event);
 }
 

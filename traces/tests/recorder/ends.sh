@@ -11,11 +11,11 @@ rm -f t.trace
 # heaplab is killed while the program runs; the rest of the program goes unharmed.
 "$heaplab" record -n "kept: yes" -o t.trace -- sh -c "\"$subject\" end exit; touch first; while [ ! -e go ]; do sleep 0.1; done; touch second" &
 recorder=$!
-while [ ! -e first ]; do sleep 0.1; done
+wait_for first
 kill -KILL $recorder
 wait $recorder 2>/dev/null
 touch go
-while [ ! -e second ]; do sleep 0.1; done
+wait_for second
 "$heaplab" record -o t.trace -- true 2>said && fail "a second recording took the folder of the first"
 grep -q -- --recover said || fail "it does not say what to do: $(cat said)"
 "$heaplab" record --recover t.trace.recording 2>said || fail "recovering: $(cat said)"

@@ -33,6 +33,17 @@ fact() {
         'NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) column = i } NR == 2 { print $column }'
 }
 
+# wait_for FILE: at most 20 s; whoever is late has failed.
+wait_for() {
+    local attempt
+    for attempt in $(seq 200); do
+        [ -e "$1" ] && return
+        sleep 0.1
+    done
+    fail "$1 does not appear"
+    finish
+}
+
 # traces_of PROGRAM: the traces of that executable.
 traces_of() {
     local trace
