@@ -13,6 +13,7 @@ const struct workload *const workload_registry[] = {
     &workload_size_shift,
     &workload_random,
     &workload_robson,
+    &workload_aged,
     &workload_fixed,
     &workload_calloc,
     &workload_realloc_grow,
@@ -20,6 +21,9 @@ const struct workload *const workload_registry[] = {
     &workload_large_churn,
     &workload_larson,
     &workload_producer_consumer,
+    &workload_churn,
+    &workload_false_sharing_active,
+    &workload_false_sharing_passive,
     NULL,
 };
 /* clang-format on */

@@ -9,6 +9,7 @@ extern const struct workload workload_sawtooth;
 extern const struct workload workload_size_shift;
 extern const struct workload workload_random;
 extern const struct workload workload_robson;
+extern const struct workload workload_aged;
 extern const struct workload workload_fixed;
 extern const struct workload workload_calloc;
 extern const struct workload workload_realloc_grow;
@@ -16,5 +17,8 @@ extern const struct workload workload_realloc_append;
 extern const struct workload workload_large_churn;
 extern const struct workload workload_larson;
 extern const struct workload workload_producer_consumer;
+extern const struct workload workload_churn;
+extern const struct workload workload_false_sharing_active;
+extern const struct workload workload_false_sharing_passive;
 
 #endif

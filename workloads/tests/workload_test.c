@@ -86,7 +86,7 @@ static void test_defaults_are_legal(void **state)
         /* Few events where each costs page faults, as in large-churn. */
         uint64_t least = summary.allocated_bytes > 1 << 30 ? 1000 : 300000;
         assert_in_range(summary.event_count, least, 1000000);
-        assert_in_range(summary.peak_live_bytes, 128 << 10, 64 << 20);
+        assert_in_range(summary.peak_live_bytes, 32 << 10, 64 << 20);
         /* Dense ids: beyond the live objects, only those on the threads' private stacks. */
         assert_in_range(summary.object_count, summary.peak_live_objects,
                         summary.peak_live_objects +
@@ -205,6 +205,18 @@ static const struct known known[] = {
      * of live bytes leave room for fits nowhere between. */
     {"robson:unit=256,live=1k,largest=512", 4 + 2 + 1, 1024, 4, 1024, 1536},
     {"robson:unit=256,live=1k,largest=512,header=6", 4 + 2 + 1, 1006, 4, 1006, 1506},
+    {"aged:litter=0,objects=3,allocations=5,largest=1", 7, 3, 3, 3, 5},
+    {"aged:litter=10,survivors=100,long=0,objects=2,allocations=3,largest=1", 14, 12, 12, 12, 13},
+    {"aged:litter=10,survivors=0,long=100,objects=2,allocations=3,largest=1", 24, 10, 10, 2, 13},
+    {"aged:litter=300,survivors=0,long=0,objects=1,allocations=1,largest=1", 601, 257, 257, 1, 301},
+    /* 2 generations of 2 threads: a start and an end each, 5 allocations each, all freed. */
+    {"churn:threads=2,generations=2,allocations=1,left=0,largest=1", 8 + 8, 1, 1, 0, 4},
+    /* 2 threads: a start and an end each, 32 spacers each of 1 KiB and 3 rounds of 2 objects. */
+    {"false-sharing-active:objects=2,rounds=3,size=8", 4 + 128 + 24, 32 << 10, 32, 0,
+     (64 << 10) + 96},
+    /* The same, and 2 objects each from the first thread. */
+    {"false-sharing-passive:objects=2,rounds=3,size=8", 4 + 128 + 24 + 8, (32 << 10) + 32, 36, 0,
+     (64 << 10) + 128},
 };
 
 static void test_known_figures(void **state)
@@ -232,6 +244,72 @@ static void test_threads_free_for_each_other(void **state)
     assert_int_equal(pairs.foreign_release_count, pairs.call_count[TRACE_FREE]);
     assert_int_equal(pairs.call_count[TRACE_FREE], 400000);
     assert_in_range(pairs.peak_live_objects, 100, 200);
+}
+
+/* What the allocating events ask for, from the event `skipped` on. */
+static struct fingerprint sizes_of(const char *specification, uint64_t skipped)
+{
+    struct fingerprint print = {.hash = UINT64_C(0xcbf29ce484222325)};
+    struct trace_source *source = open_workload(specification);
+    struct trace_event event;
+    size_t count;
+    for (uint64_t i = 0; !trace_source_read(source, &event, 1, &count) && count; i++) {
+        if (i >= skipped && event.kind == TRACE_MALLOC) {
+            add(&print, event.size);
+            print.events++;
+        }
+    }
+    trace_source_close(source);
+    return print;
+}
+
+static void test_age_leaves_the_measured_phase_alone(void **state)
+{
+    (void)state;
+    /* All litter dies, so that two events each come before the measured phase. */
+    struct fingerprint fresh = sizes_of("aged:litter=0", 0);
+    struct fingerprint aged = sizes_of("aged:litter=1000,survivors=0", 2000);
+    assert_int_equal(fresh.events, 200000);
+    assert_int_equal(aged.events, fresh.events);
+    assert_int_equal(aged.hash, fresh.hash);
+    struct trace_summary littered = summary_of("aged:litter=100000,survivors=10");
+    assert_in_range(littered.final_live_objects, 20000 + 9500, 20000 + 10500);
+}
+
+static void test_objects_survive_their_threads(void **state)
+{
+    (void)state;
+    struct trace_summary churn = summary_of("churn:threads=2,generations=50,left=300");
+    assert_int_equal(churn.thread_count, 1 + 2 * 50);
+    assert_int_equal(churn.call_count[TRACE_THREAD_START], churn.call_count[TRACE_THREAD_END]);
+    assert_int_equal(churn.final_live_objects, 0);
+    /* What is left is freed by another, some of it after it was left a second or third time. */
+    assert_in_range(churn.foreign_release_count, 100 * 300 * 7 / 10, 100 * 300);
+}
+
+/* Threads whose objects have neighbouring ids would share lines of the replay's table. */
+static void test_sharers_share_no_ids(void **state)
+{
+    (void)state;
+    enum { LINE_IDS = 64 / 8 };
+    uint32_t lowest[5], highest[5] = {0};
+    memset(lowest, 255, sizeof lowest);
+    struct trace_source *source = open_workload("false-sharing-passive:threads=4,rounds=1000");
+    struct trace_event event;
+    size_t count;
+    while (!trace_source_read(source, &event, 1, &count) && count) {
+        if (event.kind != TRACE_MALLOC || event.size != 8 || event.thread == 0)
+            continue;
+        lowest[event.thread] =
+            event.object < lowest[event.thread] ? event.object : lowest[event.thread];
+        highest[event.thread] =
+            event.object > highest[event.thread] ? event.object : highest[event.thread];
+    }
+    trace_source_close(source);
+    for (int one = 1; one <= 4; one++)
+        for (int other = 1; other <= 4; other++)
+            assert_true(one == other || lowest[one] > highest[other] + 2 * LINE_IDS ||
+                        lowest[other] > highest[one] + 2 * LINE_IDS);
 }
 
 static void test_plateau_stands_still(void **state)
@@ -311,6 +389,8 @@ static const struct refusal refusals[] = {
     {"realloc-grow:first=16,limit=16", -EINVAL, "limit leaves no room for a single step"},
     {"larson:smallest=11,largest=10", -EINVAL, "smallest=11 must not be larger than largest=10"},
     {"large-churn:smallest=3M", -EINVAL, "smallest=3145728 must not be larger than"},
+    {"aged:survivors=60,long=41", -EINVAL, "survivors and long come to more than 100 per cent"},
+    {"false-sharing-active:objects=9", -EINVAL, "objects=9 is out of range; give 1 to 8"},
     {"robson:largest=40", -EINVAL, "largest=40 must be unit=16 times 2, 4, 8"},
     {"robson:largest=16", -EINVAL, "largest=16 must be unit=16 times 2, 4, 8"},
     {"robson:largest=48", -EINVAL, "largest=48 must be unit=16 times 2, 4, 8"},
@@ -380,6 +460,9 @@ int main(void)
         cmocka_unit_test(test_seed_matters),
         cmocka_unit_test(test_known_figures),
         cmocka_unit_test(test_threads_free_for_each_other),
+        cmocka_unit_test(test_age_leaves_the_measured_phase_alone),
+        cmocka_unit_test(test_objects_survive_their_threads),
+        cmocka_unit_test(test_sharers_share_no_ids),
         cmocka_unit_test(test_plateau_stands_still),
         cmocka_unit_test(test_robson_reaches_his_bound),
         cmocka_unit_test(test_impossible_is_refused),
