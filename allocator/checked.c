@@ -60,7 +60,7 @@ static void *raw_alloc(size_t bytes, size_t align)
         block = block_alloc(&heap_blocks, bytes, align);
     lock_drop(&zone.lock);
     if (!block)
-        block = large_alloc(bytes, align);
+        block = large_alloc(bytes, align, false);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return block;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocator/checked.h"
+#include "allocator/decay.h"
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
@@ -29,6 +30,12 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
         counter_add(&heap->counters.freed_bytes, before - now);
 }
 
+static void count_slow_call(struct heap *heap)
+{
+    if (++heap->slow_calls % DECAY_PERIOD == 0)
+        decay_look();
+}
+
 static void *take_small(struct heap *heap, size_t bytes)
 {
     unsigned size_class = slab_class(bytes);
@@ -36,11 +43,13 @@ static void *take_small(struct heap *heap, size_t bytes)
 
     if (front_pop(&heap->front.bins[size_class], &ptr))
         return ptr;
+    count_slow_call(heap);
     return front_refill(&heap->front, &heap->slabs, size_class);
 }
 
 static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
+    count_slow_call(heap);
     lock_take(&zone.lock);
     void *ptr = block_alloc(&heap_blocks, bytes, align);
     size_t usable = ptr ? block_usable(ptr) : 0;
@@ -50,9 +59,10 @@ static void *take_block(struct heap *heap, size_t bytes, size_t align)
     return ptr;
 }
 
-static void *take_large(struct heap *heap, size_t bytes, size_t align)
+static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
-    void *ptr = large_alloc(bytes ? bytes : 1, align);
+    count_slow_call(heap);
+    void *ptr = large_alloc(bytes ? bytes : 1, align, zeroed);
 
     if (ptr)
         count_alloc(heap, large_usable(ptr));
@@ -83,7 +93,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
         ptr = take_block(heap, bytes, align);
     if (!ptr)
-        return take_large(heap, bytes, align);
+        return take_large(heap, bytes, align, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
@@ -91,8 +101,10 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
     unsigned size_class = kind - UNIT_SLAB;
 
-    if (!front_push(&heap->front.bins[size_class], ptr))
-        front_spill(&heap->front, size_class, ptr);
+    if (front_push(&heap->front.bins[size_class], ptr))
+        return;
+    count_slow_call(heap);
+    front_spill(&heap->front, size_class, ptr);
 }
 
 void heap_free(struct heap *heap, void *ptr)
@@ -110,6 +122,7 @@ void heap_free(struct heap *heap, void *ptr)
         free_small(heap, ptr, kind);
         return;
     }
+    count_slow_call(heap);
     if (kind == UNIT_BLOCK) {
         lock_take(&zone.lock);
         usable = block_usable(ptr);

@@ -18,6 +18,7 @@ struct heap {
     struct heap *next;        /* all thread heaps; see heaps.h */
     struct heap *next_idle;   /* heaps without a thread */
     bool is_owned;
+    unsigned slow_calls;
 };
 
 /* The one block heap, guarded by the zone's lock. */

@@ -96,7 +96,7 @@ size_t heaps_trim(bool plain_too)
     size_t trimmed = block_trim(&heap_blocks);
     trimmed += zone_purge(0) << UNIT_SHIFT;
     lock_drop(&zone.lock);
-    return trimmed;
+    return trimmed + large_decay(true);
 }
 
 /* --- statistics ----------------------------------------------------------------------------- */

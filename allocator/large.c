@@ -5,6 +5,9 @@ enum { FIRST_SLOTS = 128 };
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
 enum { ROOM_SHIFT = 2 };
+/* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
+enum { KEPT_SHIFT = 3 };
+#define KEPT_LEAST_BYTES ((size_t)256 * 1024)
 
 struct large_objects large_objects;
 
@@ -90,19 +93,124 @@ static size_t round_to_page(size_t bytes)
     return (bytes + os_page_bytes() - 1) & ~(os_page_bytes() - 1);
 }
 
-void *large_alloc(size_t bytes, size_t align)
+/* --- kept mappings -------------------------------------------------------------------------- */
+
+static void forget(size_t index)
+{
+    large_objects.kept_bytes -= large_objects.kept[index].mapped;
+    large_objects.kept_count--;
+    for (size_t i = index; i < large_objects.kept_count; i++)
+        large_objects.kept[i] = large_objects.kept[i + 1];
+}
+
+static void unmap_oldest(void)
+{
+    struct large_kept oldest = large_objects.kept[0];
+
+    forget(0);
+    os_unmap((void *)oldest.start, oldest.mapped);
+}
+
+/* Keeps a freed mapping, or unmaps it where it is more than is worth keeping. */
+static void keep(uintptr_t start, size_t mapped)
+{
+    size_t most = large_objects.live_bytes >> KEPT_SHIFT;
+
+    if (most < KEPT_LEAST_BYTES)
+        most = KEPT_LEAST_BYTES;
+    if (mapped > most) {
+        os_unmap((void *)start, mapped);
+        return;
+    }
+    while (large_objects.kept_count == LARGE_KEPT_MOST ||
+           large_objects.kept_bytes + mapped > most)
+        unmap_oldest();
+    large_objects.kept[large_objects.kept_count++] = (struct large_kept){start, mapped, false};
+    large_objects.kept_bytes += mapped;
+}
+
+/* The smallest kept mapping that is large enough, else the largest. */
+static size_t choose_kept(size_t bytes)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < large_objects.kept_count; i++) {
+        size_t mapped = large_objects.kept[i].mapped;
+        size_t chosen = large_objects.kept[best].mapped;
+        if (chosen < bytes ? mapped > chosen : mapped >= bytes && mapped < chosen)
+            best = i;
+    }
+    return best;
+}
+
+/* Turns a kept mapping into one of `bytes`; NULL where there is none. */
+static void *reuse(size_t bytes)
+{
+    if (large_objects.kept_count == 0)
+        return NULL;
+
+    size_t index = choose_kept(bytes);
+    struct large_kept chosen = large_objects.kept[index];
+    char *start = (char *)chosen.start;
+    forget(index);
+    if (chosen.mapped > bytes)
+        os_unmap(start + bytes, chosen.mapped - bytes);
+    else if (chosen.mapped < bytes) {
+        start = os_remap(start, chosen.mapped, bytes, true);
+        if (!start)
+            os_unmap((void *)chosen.start, chosen.mapped);
+    }
+    return start;
+}
+
+static void *map_new(size_t bytes, size_t align)
+{
+    size_t given = 0;
+
+    /* As much kept memory goes as new memory comes. */
+    while (large_objects.kept_count > 0 && given < bytes) {
+        given += large_objects.kept[0].mapped;
+        unmap_oldest();
+    }
+    return os_map(bytes, align);
+}
+
+size_t large_decay(bool all)
+{
+    size_t before;
+
+    lock_take(&large_objects.lock);
+    before = large_objects.kept_bytes;
+    while (large_objects.kept_count > 0 && (all || large_objects.kept[0].is_old))
+        unmap_oldest();
+    size_t given = before - large_objects.kept_bytes;
+    for (size_t i = 0; i < large_objects.kept_count; i++)
+        large_objects.kept[i].is_old = true;
+    lock_drop(&large_objects.lock);
+    return given;
+}
+
+/* --- objects -------------------------------------------------------------------------------- */
+
+void *large_alloc(size_t bytes, size_t align, bool zeroed)
 {
     struct large_record record = {.usable = round_to_page(bytes)};
     void *start = NULL;
 
     record.mapped = record.usable;
     lock_take(&large_objects.lock);
-    if (make_room())
-        start = os_map(record.mapped, align);
+    if (make_room()) {
+        /* Clearing used pages would touch all of a large array of which perhaps few are used. */
+        if (!zeroed && align <= os_page_bytes())
+            start = reuse(record.mapped);
+        if (!start)
+            start = map_new(record.mapped, align);
+    }
     if (start) {
         record.start = (uintptr_t)start;
         put(&record);
         large_objects.used++;
+        large_objects.live_bytes += record.usable;
     }
     lock_drop(&large_objects.lock);
     return start;
@@ -138,10 +246,10 @@ size_t large_free(void *start)
     if (record) {
         freed = *record;
         drop(record);
+        large_objects.live_bytes -= freed.usable;
+        keep(freed.start, freed.mapped);
     }
     lock_drop(&large_objects.lock);
-    if (freed.mapped)
-        os_unmap(start, freed.mapped);
     return freed.usable;
 }
 
@@ -187,10 +295,15 @@ void *large_resize(void *start, size_t bytes)
 
     lock_take(&large_objects.lock);
     struct large_record *record = find(start);
-    if (record && usable == record->usable)
-        resized = start;
-    else if (record)
-        resized = usable < record->usable ? shrink(record, usable) : grow(record, usable);
+    if (record) {
+        size_t before = record->usable;
+        if (usable == before)
+            resized = start;
+        else
+            resized = usable < before ? shrink(record, usable) : grow(record, usable);
+        if (resized)
+            large_objects.live_bytes += usable - before;
+    }
     lock_drop(&large_objects.lock);
     return resized;
 }

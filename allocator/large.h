@@ -9,6 +9,11 @@
  * usable <= mapped, both multiples of the page, and the bytes between hold no memory: they are
  * room that realloc left itself to grow into.
  *
+ * A few freed mappings are kept, oldest first, so that a program that allocates and frees large
+ * objects in turn doesn't get new pages from the system each time.  A new object takes a kept
+ * mapping whatever its size, cut or grown to fit: kept memory never makes the process larger than
+ * it was.  What nobody took between two calls of large_decay goes.
+ *
  * The lock in the struct guards it; every function takes it. */
 #ifndef ALLOCATOR_LARGE_H
 #define ALLOCATOR_LARGE_H
@@ -21,16 +26,28 @@ struct large_record {
     size_t mapped;   /* bytes */
 };
 
+/* A freed mapping. */
+struct large_kept {
+    uintptr_t start;
+    size_t mapped; /* bytes */
+    bool is_old;   /* was kept already at the last large_decay */
+};
+
+enum { LARGE_KEPT_MOST = 16 };
+
 struct large_objects {
     struct large_record *table;
     size_t slots, used;
+    size_t live_bytes; /* usable bytes of all objects */
+    struct large_kept kept[LARGE_KEPT_MOST];
+    size_t kept_count, kept_bytes;
     struct lock lock;
 };
 
 extern struct large_objects large_objects HIDDEN;
 
-/* Returns zeroed memory at a multiple of `align` and of the page, or NULL. */
-void *large_alloc(size_t bytes, size_t align);
+/* Returns memory at a multiple of `align` and of the page, or NULL; it reads as zero if `zeroed`. */
+void *large_alloc(size_t bytes, size_t align, bool zeroed);
 /* Returns the usable size of a large object; 0 where `start` is none. */
 size_t large_usable(const void *start);
 /* Tells whether an address lies in any large object; looks at all of them. */
@@ -40,5 +57,7 @@ size_t large_free(void *start);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(void *start, size_t bytes);
+/* Returns kept mappings to the system: the old ones, or all; returns the number of bytes. */
+size_t large_decay(bool all);
 
 #endif

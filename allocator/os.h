@@ -39,6 +39,9 @@ bool os_is_single_threaded(void);
 void os_wait(uint32_t *word, uint32_t expected);
 void os_wake(uint32_t *word);
 
+/* Milliseconds since some moment, exact to a few. */
+uint64_t os_coarse_ms(void);
+
 void os_write_stdout(const char *text, size_t length);
 /* Writes one line to standard error and aborts. */
 _Noreturn void os_die(const char *line, size_t length);

@@ -241,6 +241,8 @@ void *zone_take(size_t units, unsigned kind, bool *is_zero)
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
     zone.free_units -= units;
+    if (zone.idle_units > zone.dirty_units)
+        zone.idle_units = zone.dirty_units;
     if (is_zero)
         *is_zero = clean == units;
     settle_debt(clean);
@@ -276,6 +278,8 @@ size_t zone_purge(size_t keep_units)
         zone.dirty_units -= end - unit;
         cleaned += end - unit;
     }
+    if (zone.idle_units > zone.dirty_units)
+        zone.idle_units = zone.dirty_units;
     return cleaned;
 }
 

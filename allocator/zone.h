@@ -40,6 +40,7 @@ struct zone {
     size_t owned_units;   /* not foreign */
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
+    size_t idle_units;    /* the least number of dirty units since decay began an interval */
     size_t purge_debt;    /* clean units taken while there were dirty ones; see settle_debt */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */

@@ -1,0 +1,54 @@
+#include "allocator/decay.h"
+
+#include "allocator/large.h"
+#include "allocator/zone.h"
+
+enum {
+    /* Looks between two steps at the pace of traffic: 1024 slow calls, some 150 us. */
+    LOOKS_PER_STEP = 16,
+    /* Units given back in such a step: 32 KiB, some 5 us with the page faults that may follow. */
+    UNITS_PER_STEP = 4,
+    /* Steps after which a kept mapping is old. */
+    STEPS_PER_AGE = 4,
+    INTERVAL_MS = 100
+};
+
+/* Guarded by the zone's lock, but for `looks`. */
+static struct {
+    unsigned looks, steps;
+    uint64_t last_ms;
+} decay;
+
+/* Gives back what lay dirty since the last interval began, but at most `most` units. */
+static void purge_idle(size_t most)
+{
+    size_t idle = zone.idle_units;
+
+    if (idle > most)
+        idle = most;
+    size_t left = zone.idle_units - idle;
+    (void)zone_purge(zone.dirty_units - idle);
+    zone.idle_units = left;
+}
+
+void decay_look(void)
+{
+    unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
+    uint64_t now_ms = os_coarse_ms();
+    bool ages = false;
+
+    lock_take(&zone.lock);
+    if (now_ms - decay.last_ms >= INTERVAL_MS) {
+        decay.last_ms = now_ms;
+        purge_idle(SIZE_MAX);
+        ages = true;
+    } else if (looks % LOOKS_PER_STEP == 0) {
+        purge_idle(UNITS_PER_STEP);
+        ages = ++decay.steps % STEPS_PER_AGE == 0;
+    }
+    if (ages)
+        zone.idle_units = zone.dirty_units;
+    lock_drop(&zone.lock);
+    if (ages)
+        (void)large_decay(false);
+}

@@ -1,0 +1,16 @@
+/* Decay: memory that has been free for a while goes back to the system while the program runs.
+ *
+ * There is no thread for it; slow calls pay.  Two clocks drive it: the traffic of slow calls, and
+ * the time, looked at once in DECAY_PERIOD slow calls.  What was free during the whole of the last
+ * interval is what goes: at the pace of traffic a few units at a time, so that the cost stays a
+ * small part of the calls that paid for it; after a tenth of a second, all of it. */
+#ifndef ALLOCATOR_DECAY_H
+#define ALLOCATOR_DECAY_H
+
+/* Slow calls of one heap between two looks. */
+enum { DECAY_PERIOD = 64 };
+
+/* One look.  Takes the locks of the zone and of the large objects: none may be held. */
+void decay_look(void);
+
+#endif
