@@ -164,7 +164,9 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
     report_run(campaign, run->allocator, row);
 
     int error = campaign->runs ? run_row_write(campaign->runs, row) : 0;
-    if (!error && campaign->timeline && block->mode == RUN_MEMORY && run_row_is_ok(row))
+    /* Repetitions draw nearly the same line; one is enough to look at. */
+    if (!error && campaign->timeline && repetition == 1 && block->mode == RUN_MEMORY &&
+        run_row_is_ok(row))
         error = timeline_write(campaign->timeline, row, outcome);
     if (!error && campaign->latency && block->mode == RUN_LATENCY && run_row_is_ok(row))
         error = latency_write(campaign->latency, row, outcome);

@@ -10,6 +10,8 @@
 #include "replay/report.h"
 #include "replay/result_folder.h"
 #include "replay/sources.h"
+#include "replay/target.h"
+#include "replay/verdicts.h"
 #include "workloads/workload.h"
 
 /* How thorough a campaign is. The default leaves room for the build and the charts within five
@@ -17,9 +19,10 @@
 struct effort {
     unsigned repetitions, memory_repetitions;
     double budget_s;
+    bool has_controls; /* an allocator under two names, and the planted effects */
 };
-static const struct effort quick_effort = {3, 1, 1}, default_effort = {10, 1, 200},
-                           full_effort = {25, 3, 0};
+static const struct effort quick_effort = {3, 1, 1, false}, default_effort = {10, 1, 200, false},
+                           full_effort = {15, 5, 0, true};
 
 struct bench_options {
     struct campaign_plan plan;
@@ -29,7 +32,7 @@ struct bench_options {
 
 static const struct argp_option options[] = {
     {"quick", 'q', NULL, 0, "the fewest repetitions", 0},
-    {"full", 'F', NULL, 0, "many repetitions, for results to be published; takes about an hour", 0},
+    {"full", 'F', NULL, 0, "many repetitions, and controls, for results to be published", 0},
     {"output", 'o', "FOLDER", 0, "of the results (results/latest)", 0},
     {"allocator", 'a', "NAME[,NAME...]", 0, "allocators to measure; may be repeated (all)", 0},
     {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
@@ -99,6 +102,8 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
         error = result_folder_describe(folder, plan, &results, argc, argv);
     if (!error) {
         report_overview(stdout, plan, &results);
+        if (chosen->effort->has_controls)
+            verdicts_say(stdout, plan, &results, target_system.name);
         fflush(stdout); /* before the charts' own messages */
         status = draw_charts(folder->working_path);
         error = result_folder_commit(folder);
@@ -123,12 +128,15 @@ int cmd_bench(int argc, char **argv)
         .effort = &default_effort,
         .folder = "results/latest",
     };
+    char controls[] = "system,system#2,slow,fat";
     struct result_folder folder = {0};
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
         return COMMAND_USAGE;
     if (!chosen.plan.allocator_count)
         options_add_all_allocators(&chosen.plan);
+    if (chosen.effort->has_controls && !options_add_allocators(&chosen.plan, controls))
+        return COMMAND_USAGE;
     chosen.plan.repetitions = chosen.effort->repetitions;
     chosen.plan.memory_repetitions = chosen.effort->memory_repetitions;
     chosen.plan.budget_s = chosen.effort->budget_s;

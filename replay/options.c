@@ -37,7 +37,8 @@ bool options_add_allocators(struct campaign_plan *plan, char *text)
 void options_add_all_allocators(struct campaign_plan *plan)
 {
     for (size_t i = 0; target_registry[i]; i++)
-        add_allocator(plan, target_registry[i]->name);
+        if (!target_registry[i]->is_control)
+            add_allocator(plan, target_registry[i]->name);
 }
 
 bool options_set_modes(struct campaign_plan *plan, char *text)

@@ -8,7 +8,7 @@
  * unknown or there are too many. `text` must outlive the plan; its commas are overwritten. */
 bool options_add_allocators(struct campaign_plan *plan, char *text);
 
-/* All allocators of the registry. */
+/* All allocators of the registry, controls left out. */
 void options_add_all_allocators(struct campaign_plan *plan);
 
 /* Sets the modes: "throughput", "latency", "memory", "check", comma-separated. Prints a message and

@@ -11,6 +11,7 @@
 #include "replay/command.h"
 #include "replay/machine_facts.h"
 #include "replay/report.h"
+#include "replay/verdicts.h"
 
 static int complain(const char *path, int error)
 {
@@ -91,6 +92,13 @@ int result_folder_describe(const struct result_folder *folder, const struct camp
     if (stream)
         report_summary(stream, plan, results);
     int error = finish(folder, stream);
+    if (error)
+        return error;
+
+    stream = create(folder, "verdicts.csv");
+    if (stream)
+        verdicts_write(stream, plan, results);
+    error = finish(folder, stream);
     if (error)
         return error;
 

@@ -13,8 +13,8 @@ struct result_folder {
  * -errno on failure. */
 int result_folder_open(struct result_folder *folder, const char *path);
 
-/* Writes summary.csv, machine.txt, command.txt and overview.txt. Prints a message and returns
- * -errno on failure. */
+/* Writes summary.csv, verdicts.csv, machine.txt, command.txt and overview.txt. Prints a message and
+ * returns -errno on failure. */
 int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
                            const struct campaign_results *results, int argc, char **argv);
 

@@ -94,7 +94,7 @@ struct sample {
     bool usable_known;
 };
 
-#define RUN_SAMPLE_LIMIT  1024 /* points of a timeline, the drain's included */
+#define RUN_SAMPLE_LIMIT  512 /* points of a timeline, the drain's included */
 #define RUN_NO_EVENT      UINT32_MAX
 #define RUN_STACK_BYTES   ((size_t)128 << 10)
 #define RUN_STACK_TOUCHED ((size_t)32 << 10) /* prefaulted at the top of each stack */

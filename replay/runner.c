@@ -20,9 +20,8 @@
  * far below 300 MiB. */
 #define WINDOW_EVENT_LIMIT (UINT64_C(8) << 20)
 
-/* Half of the samples that an outcome holds, so that the peak, the end and the drain always find
- * room. */
-#define TIMELINE_POINTS (RUN_SAMPLE_LIMIT / 2)
+/* Enough for a chart twice as wide as a README shows it, and far below what an outcome holds. */
+#define TIMELINE_POINTS 256
 
 /* How often a silent run is looked at, to see whether it still lives. */
 #define POLL_MS 20

@@ -6,8 +6,8 @@
  * declare it in target.h, add the file to CMakeLists.txt, a line here and a colour in
  * plots/palette.gp. A plain shared library with malloc and free needs no adapter: name its path. */
 const struct target_adapter *const target_registry[] = {
-    &target_null,     &target_system, &target_jemalloc, &target_mimalloc,
-    &target_tcmalloc, &target_mem,    &target_mem_ts,   NULL,
+    &target_null, &target_system, &target_jemalloc, &target_mimalloc, &target_tcmalloc,
+    &target_mem,  &target_mem_ts, &target_slow,     &target_fat,      NULL,
 };
 
 static bool names_a_library(const char *name)
@@ -16,10 +16,17 @@ static bool names_a_library(const char *name)
     return strchr(name, '/') || (suffix && (suffix[3] == '\0' || suffix[3] == '.'));
 }
 
+/* The name without its "#2". */
+static size_t plain_length(const char *name)
+{
+    return strcspn(name, "#");
+}
+
 const struct target_adapter *target_find(const char *name)
 {
     for (size_t i = 0; target_registry[i]; i++)
-        if (!strcmp(target_registry[i]->name, name))
+        if (strlen(target_registry[i]->name) == plain_length(name) &&
+            !strncmp(target_registry[i]->name, name, plain_length(name)))
             return target_registry[i];
     return names_a_library(name) ? &target_shared_library : NULL;
 }

@@ -39,6 +39,7 @@ struct target_adapter {
     const char *summary;
     const char *library; /* what dlopen(3) is given, NULL where nothing is loaded */
     bool single_threaded;
+    bool is_control; /* measures the harness; left out where all allocators are meant */
     enum target_load (*load)(struct target *target, const struct target_request *request,
                              char error[TARGET_TEXT_BYTES]);
 };
@@ -47,11 +48,11 @@ struct target_adapter {
 extern const struct target_adapter *const target_registry[];
 
 extern const struct target_adapter target_null, target_system, target_jemalloc, target_mimalloc,
-    target_tcmalloc, target_mem, target_mem_ts, target_shared_library;
+    target_tcmalloc, target_mem, target_mem_ts, target_slow, target_fat, target_shared_library;
 
 /* The adapter for a name of the registry, or target_shared_library for anything with a '/' or
  * ending in ".so" or
- * ".so.N"; NULL for an unknown name. */
+ * ".so.N"; NULL for an unknown name. "NAME#2" is NAME once more, under a second name. */
 const struct target_adapter *target_find(const char *name);
 
 /* The library that a target named `name` loads, NULL where none. */

@@ -1,0 +1,117 @@
+/* The C library's malloc with a planted effect, by which a campaign shows that it would have seen
+ * one of that size. */
+#include "replay/target.h"
+
+#include <gnu/libc-version.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- slow: about 5 ns more for each malloc and free ---- */
+
+/* Dependent multiplications take 3 cycles each (Fog, "Instruction tables"): 21 cycles are 5 ns
+ * at 4.2 GHz and 8 at 2.6. */
+#define SLOW_STEPS 7
+
+static inline void lose_time(void)
+{
+    unsigned long value = 3;
+    for (int i = 0; i < SLOW_STEPS; i++) {
+        value *= value;
+        __asm__ volatile("" : "+r"(value)); /* keeps the compiler from working it out */
+    }
+}
+
+static void *slow_malloc(size_t size)
+{
+    lose_time();
+    return malloc(size);
+}
+
+static void slow_free(void *object)
+{
+    lose_time();
+    free(object);
+}
+
+/* ---- fat: a tenth more bytes than asked for ---- */
+
+static size_t fattened(size_t size)
+{
+    return size <= PTRDIFF_MAX ? size + size / 10 : size;
+}
+
+static void *fat_malloc(size_t size)
+{
+    return malloc(fattened(size));
+}
+
+static void *fat_calloc(size_t count, size_t size)
+{
+    return calloc(count, fattened(size));
+}
+
+static void *fat_realloc(void *object, size_t size)
+{
+    return realloc(object, fattened(size));
+}
+
+static void *fat_memalign(size_t alignment, size_t size)
+{
+    return memalign(alignment, fattened(size));
+}
+
+/* ---- */
+
+static enum target_load planted_load(struct target *target, const char *name)
+{
+    *target = (struct target){
+        .malloc = malloc,
+        .calloc = calloc,
+        .realloc = realloc,
+        .free = free,
+        .memalign = memalign,
+        .usable_size = malloc_usable_size,
+    };
+    snprintf(target->version, sizeof target->version, "glibc %s, %s", gnu_get_libc_version(), name);
+    return TARGET_LOADED;
+}
+
+static enum target_load slow_load(struct target *target, const struct target_request *request,
+                                  char error[TARGET_TEXT_BYTES])
+{
+    (void)request;
+    (void)error;
+    enum target_load outcome = planted_load(target, "slowed");
+    target->malloc = slow_malloc;
+    target->free = slow_free;
+    return outcome;
+}
+
+static enum target_load fat_load(struct target *target, const struct target_request *request,
+                                 char error[TARGET_TEXT_BYTES])
+{
+    (void)request;
+    (void)error;
+    enum target_load outcome = planted_load(target, "fattened");
+    target->malloc = fat_malloc;
+    target->calloc = fat_calloc;
+    target->realloc = fat_realloc;
+    target->memalign = fat_memalign;
+    return outcome;
+}
+
+const struct target_adapter target_slow = {
+    .name = "slow",
+    .summary = "the C library's malloc, 5 ns slower: a control",
+    .is_control = true,
+    .load = slow_load,
+};
+
+const struct target_adapter target_fat = {
+    .name = "fat",
+    .summary = "the C library's malloc, 10 % fatter: a control",
+    .is_control = true,
+    .load = fat_load,
+};
