@@ -46,16 +46,17 @@ make_repository() { # COMMITS
     export GIT_AUTHOR_NAME=Somebody GIT_AUTHOR_EMAIL=somebody@example.org GIT_CONFIG_GLOBAL=/dev/null
     export GIT_COMMITTER_NAME=Somebody GIT_COMMITTER_EMAIL=somebody@example.org
     git init -q repository
-    cp -rL /usr/lib/python3.11/email /usr/lib/python3.11/asyncio /usr/share/perl/5.36/pod repository/
-    find repository -name __pycache__ -prune -exec rm -r {} +
+    cp -rL /usr/share/perl/5.36/pod repository/
+    (cd /usr/lib/python3.11 && find . -name '*.py' -size -60k -exec cp -L --parents {} "$HOME/repository" \;)
     commit=0
     while [ "$commit" -lt "$1" ]; do
-        find repository -name '*.p*' | sort | awk -v n="$commit" 'NR % 23 == n % 23' |
+        find repository -name '*.p[yo]*' | sort | awk -v n="$commit" 'NR % 23 == n % 23' |
             xargs sed -i "$((commit * 7 % 40 + 3))~60s/\$/ # change $commit/"
         export GIT_AUTHOR_DATE="$((1600000000 + commit * 3600)) +0000"
         export GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
         git -C repository add -A
         git -C repository commit -q -m "Change number $commit" -m "Some lines here and there."
+        git -C repository tag "v$commit"
         commit=$((commit + 1))
     done
 }
