@@ -131,12 +131,16 @@ static inline uint64_t recorder_ticks(void)
     return RECORDER_LIKELY(recorder_uses_tsc) ? ticks_tsc() : ticks_monotonic_ns();
 }
 
-/* The stamp of a release, which must not lie before the moment when the pointer arrived from
- * another thread: with an allocator that gives an address out again at once, it would then be taken
- * for the release of the object before. */
+/* The stamp of a release, which must not lie before the moment when the pointer arrived from another
+ * thread: with an allocator that gives an address out again at once, it would then be taken for the
+ * release of the object before. While there is no other thread, the cheaper stamp does. */
 static inline uint64_t recorder_ticks_release(void)
 {
-    return RECORDER_LIKELY(recorder_uses_tsc) ? ticks_tsc_ordered() : ticks_monotonic_ns();
+    if (RECORDER_UNLIKELY(!recorder_uses_tsc))
+        return ticks_monotonic_ns();
+    if (atomic_load_explicit(&recorder_image.thread_count, memory_order_relaxed) <= 1)
+        return ticks_tsc();
+    return ticks_tsc_ordered();
 }
 
 static inline int recorder_is_ready(struct recorder_thread *self, uint64_t ticks)
