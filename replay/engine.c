@@ -46,6 +46,7 @@ struct engine {
     uint32_t free_stack_count;
     struct engine_thread **ended; /* to be joined before their stacks are used again */
     uint32_t ended_count;
+    uint32_t running_count; /* started and not joined */
     _Atomic uint64_t stall_ns, unsupported_count;
 };
 
@@ -251,6 +252,7 @@ static void reap_ended(struct engine *engine)
     while (engine->ended_count) {
         struct engine_thread *ended = engine->ended[--engine->ended_count];
         pthread_join(ended->handle, NULL);
+        engine->running_count--;
         if (ended->stack >= 0)
             engine->free_stacks[engine->free_stack_count++] = ended->stack;
     }
@@ -277,10 +279,23 @@ void engine_start_thread(struct engine *engine, uint32_t index)
     else
         pthread_attr_setstacksize(&attributes, RUN_STACK_BYTES);
     int error = pthread_create(&thread->handle, &attributes, thread_main, thread);
+    engine->running_count += error == 0;
     pthread_mutex_unlock(&engine->stack_lock);
     pthread_attr_destroy(&attributes);
     if (error)
         fail(engine, "no thread could be started; its index", index);
+}
+
+static void join_rest(struct engine *engine)
+{
+    bool is_done = false;
+    while (!is_done) {
+        pthread_mutex_lock(&engine->stack_lock);
+        reap_ended(engine);
+        is_done = engine->running_count == 0;
+        pthread_mutex_unlock(&engine->stack_lock);
+        sched_yield();
+    }
 }
 
 static void set_up_threads(struct engine *engine)
@@ -386,4 +401,5 @@ void engine_play(struct run_control *control, struct run_window *window,
     run_futex_wake(&control->windows_played);
     if (probe && control->request.waits_for_drain)
         drain(&engine, last_event);
+    join_rest(&engine);
 }

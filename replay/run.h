@@ -94,9 +94,14 @@ struct sample {
     bool usable_known;
 };
 
+/* Thread sanitizer keeps its own state on the stacks. */
+#ifdef __SANITIZE_THREAD__
+#define RUN_STACK_BYTES ((size_t)2 << 20)
+#else
+#define RUN_STACK_BYTES ((size_t)128 << 10)
+#endif
 #define RUN_SAMPLE_LIMIT  512 /* points of a timeline, the drain's included */
 #define RUN_NO_EVENT      UINT32_MAX
-#define RUN_STACK_BYTES   ((size_t)128 << 10)
 #define RUN_STACK_TOUCHED ((size_t)32 << 10) /* prefaulted at the top of each stack */
 #define RUN_STACK_LIMIT \
     512 /* stacks outside the allocator's account; later threads get ordinary ones */

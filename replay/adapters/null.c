@@ -1,8 +1,8 @@
 /* Returns memory without managing it: what a replay costs on this target is the harness's own cost.
  *
- * Every call gets the same address; the replay never reads what it wrote. Behind it one shared
- * window is mapped over and over and prefaulted, so that touching a large object costs no page and
- * no fault.
+ * Every call of a thread gets the same address; the replay never reads what it wrote. Behind it one
+ * shared window is mapped over and over and prefaulted, so that touching a large object costs no
+ * page and no fault.
  */
 #include "replay/target.h"
 
@@ -13,12 +13,26 @@
 
 #define NULL_WINDOW_BYTES ((size_t)2 << 20)
 
+/* Each thread starts a page and a cache line further on, so that they do not fight over a line when
+ * they touch; after NULL_THREADS of them the places repeat. */
+#define NULL_THREADS      32
+#define NULL_THREAD_BYTES ((size_t)4096 + 64)
+
 static unsigned char *null_base;
 static size_t null_reach_bytes;
+static _Atomic unsigned null_threads;
+static _Thread_local unsigned char *thread_base;
+
+static __attribute__((noinline)) void choose_place(void)
+{
+    thread_base = null_base + null_threads++ % NULL_THREADS * NULL_THREAD_BYTES;
+}
 
 static void *null_pointer(size_t size)
 {
-    return size <= null_reach_bytes ? null_base : NULL;
+    if (__builtin_expect(!thread_base, 0))
+        choose_place();
+    return size <= null_reach_bytes ? thread_base : NULL;
 }
 
 static void *null_malloc(size_t size)
@@ -67,7 +81,7 @@ static enum target_load null_load(struct target *target, const struct target_req
                                   char error[TARGET_TEXT_BYTES])
 {
     null_reach_bytes = (request->largest_bytes / NULL_WINDOW_BYTES + 1) * NULL_WINDOW_BYTES;
-    null_base = map_window(null_reach_bytes);
+    null_base = map_window(null_reach_bytes + NULL_WINDOW_BYTES);
     if (!null_base) {
         snprintf(error, TARGET_TEXT_BYTES, "no shared memory for an object of %zu bytes",
                  request->largest_bytes);
