@@ -23,6 +23,8 @@ static const struct command commands[] = {
     {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
     {"bench", "[--quick|--full] [-o FOLDER]",
      "the shipped traces and workloads on every allocator, with charts", cmd_bench},
+    {"compare", "[-a NAME,...] [-r RUNS] -- COMMAND [ARGUMENT...]",
+     "run a program for real under each allocator", cmd_compare},
     {"replay", "[-a NAME,...] [-m MODE] [-r RUNS] SOURCE...",
      "replay traces and workloads on allocators", cmd_replay},
 };

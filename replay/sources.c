@@ -43,6 +43,24 @@ char *source_data_folder(const char *name)
     return NULL;
 }
 
+char *source_library(const char *name)
+{
+    char *folder = program_folder(), *candidate = NULL;
+    if (!folder || asprintf(&candidate, "%s/%s", folder, name) < 0)
+        candidate = NULL;
+    free(folder);
+    if (candidate && access(candidate, R_OK) == 0)
+        return candidate;
+    free(candidate);
+    if (asprintf(&candidate, HEAPLAB_LIBDIR "/%s", name) < 0)
+        return NULL;
+    if (access(candidate, R_OK) == 0)
+        return candidate;
+    free(candidate);
+    errno = ENOENT;
+    return NULL;
+}
+
 /* ---- shipped traces ---- */
 
 static int is_trace_file(const struct dirent *entry)

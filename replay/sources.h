@@ -21,4 +21,8 @@ void source_free_names(char **names);
  * with errno. */
 char *source_data_folder(const char *name);
 
+/* Finds a library of the project ("liballocator-preload.so"): beside this program, else where
+ * libraries were installed. Returns a string of the caller's, or NULL with errno. */
+char *source_library(const char *name);
+
 #endif

@@ -45,6 +45,13 @@ expect 3 'is left out' replay -a /nowhere/libnone.so -r 1 $small
 expect 0 'left out' replay -a system,/nowhere/libnone.so -r 1 $small
 expect 1 'signal 11' replay -a system,"$2/libbroken-crash.so" -r 1 -m throughput $small
 
+expect 0 'wall ms' compare -a system,mem_ts -r 2 -- true
+expect 0 '^1,mem_ts,2,' compare -a system,mem_ts -r 2 --format csv -- true
+expect 1 '2 of 2 runs of the program failed' compare -a system -r 2 -- false
+expect 3 'name a program that can be run' compare -a system -r 1 -- /nowhere/program
+expect 3 'left out: /nowhere/libnone.so' compare -a /nowhere/libnone.so -r 1 -- true
+expect 2 'no command' compare
+
 : >"$folder/empty.trace"
 expect 3 'empty' replay "$folder/empty.trace"
 expect 0 '' generate $small -o "$folder/good.trace"

@@ -1,0 +1,249 @@
+/* heaplab compare: which allocator is best for my program? Runs the program itself, with each
+ * allocator preloaded. */
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "replay/campaign.h"
+#include "replay/command.h"
+#include "replay/options.h"
+#include "replay/progress.h"
+#include "replay/real_run.h"
+#include "replay/statistics.h"
+
+enum measure { MEASURE_WALL, MEASURE_PROCESSOR, MEASURE_PEAK, MEASURE_COUNT };
+
+struct candidate {
+    const char *name;
+    char *library;
+    double *values[MEASURE_COUNT]; /* by run */
+    unsigned failed_count;
+};
+
+struct comparison {
+    struct campaign_plan plan; /* of which the allocators, repetitions and seed are used */
+    bool wants_csv;
+    char **command;
+    struct candidate candidates[CAMPAIGN_ALLOCATOR_LIMIT];
+    unsigned candidate_count;
+};
+
+static const struct argp_option options[] = {
+    {"allocator", 'a', "NAME[,NAME...]", 0,
+     "names or paths of shared libraries; may be repeated "
+     "(system,jemalloc,mimalloc,tcmalloc,mem_ts)",
+     0},
+    {"runs", 'r', "COUNT", 0, "runs of the program under each (5)", 0},
+    {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct comparison *into = state->input;
+    unsigned long number;
+    switch (key) {
+    case 'a':
+        if (!options_add_allocators(&into->plan, argument))
+            exit(COMMAND_USAGE);
+        return 0;
+    case 'r':
+        if (!options_read_number("--runs", argument, 1, 10000, &number))
+            exit(COMMAND_USAGE);
+        into->plan.repetitions = (unsigned)number;
+        return 0;
+    case 'f':
+        into->wants_csv = !strcmp(argument, "csv");
+        if (!into->wants_csv && strcmp(argument, "table"))
+            argp_error(state, "no format '%s'; it is table or csv", argument);
+        return 0;
+    case ARGP_KEY_ARGS:
+        into->command = state->argv + state->next;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no command; give one behind '--'");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "[--] COMMAND [ARGUMENT...]",
+    .doc = "Runs a program under each allocator, in random order within each round, and compares "
+           "time and memory. "
+           "The program's output goes to /dev/null.",
+};
+
+/* ---- running ---- */
+
+static void choose_candidates(struct comparison *comparison)
+{
+    char error[TARGET_TEXT_BYTES];
+    for (unsigned i = 0; i < comparison->plan.allocator_count; i++) {
+        struct candidate *candidate = &comparison->candidates[comparison->candidate_count];
+        *candidate = (struct candidate){.name = comparison->plan.allocators[i]};
+        if (!real_run_library(candidate->name, &candidate->library, error)) {
+            message("%s is left out: %s", candidate->name, error);
+            continue;
+        }
+        for (unsigned j = 0; j < MEASURE_COUNT; j++)
+            candidate->values[j] = calloc(comparison->plan.repetitions, sizeof(double));
+        comparison->candidate_count++;
+    }
+}
+
+static void note(struct candidate *candidate, unsigned run, const struct real_run *taken)
+{
+    bool is_good = WIFEXITED(taken->status) && WEXITSTATUS(taken->status) == 0;
+    candidate->failed_count += !is_good;
+    candidate->values[MEASURE_WALL][run] = (double)taken->wall_ns;
+    candidate->values[MEASURE_PROCESSOR][run] = (double)taken->processor_ns;
+    candidate->values[MEASURE_PEAK][run] = (double)taken->peak_rss_bytes;
+}
+
+/* Every candidate once, in random order. Returns the exit status. */
+static int run_round(struct comparison *comparison, unsigned run, const struct progress *progress)
+{
+    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT];
+    for (unsigned i = 0; i < comparison->candidate_count; i++) {
+        unsigned place = (unsigned)random() % (i + 1);
+        order[i] = order[place];
+        order[place] = i;
+    }
+    for (unsigned i = 0; i < comparison->candidate_count; i++) {
+        struct candidate *candidate = &comparison->candidates[order[i]];
+        struct real_run taken;
+        progress_show(progress, comparison->command[0], candidate->name);
+        int error = real_run(&taken, comparison->command, candidate->library);
+        if (error) {
+            progress_clear(progress);
+            message("%s: %s; name a program that can be run", comparison->command[0],
+                    strerror(-error));
+            return COMMAND_ENVIRONMENT;
+        }
+        note(candidate, run, &taken);
+    }
+    return COMMAND_DONE;
+}
+
+/* ---- telling ---- */
+
+static double median_of(const struct comparison *comparison, const struct candidate *candidate,
+                        enum measure measure)
+{
+    unsigned count = comparison->plan.repetitions;
+    double *copy = malloc(count * sizeof *copy), median;
+    if (!copy)
+        return NAN;
+    memcpy(copy, candidate->values[measure], count * sizeof *copy);
+    median = statistics_median(copy, count);
+    free(copy);
+    return median;
+}
+
+static struct ratio_estimate ratio_of(const struct comparison *comparison,
+                                      const struct candidate *candidate, enum measure measure)
+{
+    struct ratio_estimate estimate = {NAN, NAN, NAN};
+    unsigned count = comparison->plan.repetitions;
+    const struct candidate *reference = &comparison->candidates[0];
+    double *ratios = malloc(count * sizeof *ratios);
+    for (unsigned i = 0; ratios && i < count; i++)
+        ratios[i] = candidate->values[measure][i] / reference->values[measure][i];
+    if (ratios) {
+        struct ratio_sample sample = {ratios, count};
+        statistics_estimate(&estimate, &sample, 1, 1);
+    }
+    free(ratios);
+    return estimate;
+}
+
+static void print_table(const struct comparison *comparison)
+{
+    const char *reference = comparison->candidates[0].name;
+    printf("%-14s %10s %10s %10s   of %s's time (95 %%)        of its memory (95 %%)\n",
+           "allocator", "wall ms", "cpu ms", "peak MiB", reference);
+    for (unsigned i = 0; i < comparison->candidate_count; i++) {
+        const struct candidate *candidate = &comparison->candidates[i];
+        struct ratio_estimate wall = ratio_of(comparison, candidate, MEASURE_WALL);
+        struct ratio_estimate peak = ratio_of(comparison, candidate, MEASURE_PEAK);
+        size_t length = strlen(candidate->name);
+        printf("%-14s %10.1f %10.1f %10.2f   %.3f (%.3f to %.3f)          %.3f (%.3f to %.3f)%s\n",
+               candidate->name + (length > 14 ? length - 14 : 0),
+               median_of(comparison, candidate, MEASURE_WALL) / 1e6,
+               median_of(comparison, candidate, MEASURE_PROCESSOR) / 1e6,
+               median_of(comparison, candidate, MEASURE_PEAK) / 1048576, wall.ratio, wall.low,
+               wall.high, peak.ratio, peak.low, peak.high,
+               candidate->failed_count ? "   some runs failed" : "");
+    }
+}
+
+static void print_csv(const struct comparison *comparison)
+{
+    puts("schema_version,allocator,repetition,wall_ns,processor_ns,peak_rss_bytes");
+    for (unsigned i = 0; i < comparison->candidate_count; i++)
+        for (unsigned run = 0; run < comparison->plan.repetitions; run++) {
+            const struct candidate *candidate = &comparison->candidates[i];
+            printf("%d,", RUN_SCHEMA_VERSION);
+            csv_write_text(stdout, candidate->name);
+            printf(",%u,%.0f,%.0f,%.0f\n", run + 1, candidate->values[MEASURE_WALL][run],
+                   candidate->values[MEASURE_PROCESSOR][run], candidate->values[MEASURE_PEAK][run]);
+        }
+}
+
+static int tell(const struct comparison *comparison)
+{
+    unsigned failed = 0;
+    if (comparison->wants_csv)
+        print_csv(comparison);
+    else
+        print_table(comparison);
+    for (unsigned i = 0; i < comparison->candidate_count; i++) {
+        const struct candidate *candidate = &comparison->candidates[i];
+        if (candidate->failed_count)
+            message("%s: %u of %u runs of the program failed", candidate->name,
+                    candidate->failed_count, comparison->plan.repetitions);
+        failed += candidate->failed_count;
+    }
+    return failed ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int cmd_compare(int argc, char **argv)
+{
+    static struct comparison comparison = {.plan = {.repetitions = 5}};
+    static char usual[] = "system,jemalloc,mimalloc,tcmalloc,mem_ts";
+    struct progress progress;
+    int status = COMMAND_DONE;
+    argp_err_exit_status = COMMAND_USAGE;
+    if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &comparison))
+        return COMMAND_USAGE;
+    if (!comparison.plan.allocator_count)
+        options_add_allocators(&comparison.plan, usual);
+    choose_candidates(&comparison);
+    if (!comparison.candidate_count)
+        return COMMAND_ENVIRONMENT;
+
+    srandom((unsigned)time(NULL));
+    progress_start(&progress, true, comparison.plan.repetitions);
+    for (unsigned run = 0; run < comparison.plan.repetitions && status == COMMAND_DONE; run++) {
+        status = run_round(&comparison, run, &progress);
+        progress_advance(&progress);
+    }
+    progress_clear(&progress);
+    if (status == COMMAND_DONE)
+        status = tell(&comparison);
+    for (unsigned i = 0; i < comparison.candidate_count; i++) {
+        free(comparison.candidates[i].library);
+        for (unsigned j = 0; j < MEASURE_COUNT; j++)
+            free(comparison.candidates[i].values[j]);
+    }
+    return status;
+}
