@@ -131,9 +131,9 @@ static inline uint64_t recorder_ticks(void)
     return RECORDER_LIKELY(recorder_uses_tsc) ? ticks_tsc() : ticks_monotonic_ns();
 }
 
-/* The stamp of a release, which must not lie before the moment when the pointer arrived from another
- * thread: with an allocator that gives an address out again at once, it would then be taken for the
- * release of the object before. While there is no other thread, the cheaper stamp does. */
+/* The stamp of a release, which must not lie before the moment when the pointer arrived from
+ * another thread: with an allocator that gives an address out again at once, it would then be taken
+ * for the release of the object before. While there is no other thread, the cheaper stamp does. */
 static inline uint64_t recorder_ticks_release(void)
 {
     if (RECORDER_UNLIKELY(!recorder_uses_tsc))

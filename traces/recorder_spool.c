@@ -17,9 +17,9 @@
 
 #include "traces/recorder.h"
 
-/* Chunks grow with their thread from 4 KiB, so that ten thousand short threads stay cheap, to 256 KiB.
- * That size is kept and written out whenever full, at 5 ns a call; writing 64 KiB at a time cost 9 (60
- * million calls, user and system time, ext4). */
+/* Chunks grow with their thread from 4 KiB, so that ten thousand short threads stay cheap, to 256
+ * KiB. That size is kept and written out whenever full, at 5 ns a call; writing 64 KiB at a time
+ * cost 9 (60 million calls, user and system time, ext4). */
 #define CHUNK_FIRST_UNITS 1u
 #define CHUNK_MAX_UNITS   64u
 #define CHUNK_GROWTH      4u
