@@ -7,7 +7,7 @@ enum { FIRST_SLOTS = 128 };
 enum { ROOM_SHIFT = 2 };
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
 enum { KEPT_SHIFT = 3 };
-#define KEPT_LEAST_BYTES ((size_t)256 * 1024)
+#define KEPT_LEAST_BYTES ((size_t)512 * 1024)
 
 struct large_objects large_objects;
 

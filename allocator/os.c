@@ -101,6 +101,23 @@ void os_purge(void *start, size_t bytes)
     errno = saved;
 }
 
+bool os_populate(void *start, size_t bytes)
+{
+    int saved = errno;
+    bool done = madvise(start, bytes, MADV_POPULATE_WRITE) == 0;
+
+    errno = saved;
+    return done;
+}
+
+void os_advise_huge(void *start, size_t bytes)
+{
+    int saved = errno;
+
+    (void)madvise(start, bytes, MADV_HUGEPAGE);
+    errno = saved;
+}
+
 void *os_break_extend(size_t bytes, size_t align)
 {
     int saved = errno;

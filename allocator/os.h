@@ -28,6 +28,12 @@ bool os_commit(void *start, size_t bytes);
 /* Drops the contents of a range: it reads as zero afterwards and holds no memory. */
 void os_purge(void *start, size_t bytes);
 
+/* Gives a range its memory at once, which costs less than a page fault for each page; returns false
+ * where the kernel (before Linux 5.14) can't or has no memory. */
+bool os_populate(void *start, size_t bytes);
+/* Asks for huge pages in a range, where the system leaves that to the program. */
+void os_advise_huge(void *start, size_t bytes);
+
 /* Moves the program break up and returns the start of `bytes` new bytes at a multiple of `align`,
  * or NULL.  Somebody else may have moved the break since the last call: the new bytes need not
  * follow the old ones. */

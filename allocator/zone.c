@@ -12,9 +12,17 @@
 /* The map is committed in steps of this many bytes, each good for 512 MiB of zone. */
 #define MAP_STEP ((size_t)64 * 1024)
 
+/* From this size on the one huge page that is not yet filled is a few per cent of the heap
+ * (EXPERIMENTS.md, "huge pages"). */
+#define HUGE_FROM ((size_t)32 << 20)
+
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
+    /* Ahead of need by at most 1/32 of the heap, and not for less than 64 KiB, that is, from 2 MiB
+     * on (EXPERIMENTS.md, "prefaulting"). */
+    POPULATE_SHIFT = 5,
+    POPULATE_LEAST_UNITS = (64 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
@@ -110,6 +118,18 @@ static bool reserve_map(void)
     return false;
 }
 
+static bool is_huge(void)
+{
+    return zone.owned_units << UNIT_SHIFT >= HUGE_FROM;
+}
+
+/* A large heap asks for huge pages in what it grows by: one page fault then brings 2 MiB. */
+static void advise_huge(size_t offset, size_t bytes)
+{
+    if (is_huge())
+        os_advise_huge(zone_address(offset >> UNIT_SHIFT), bytes);
+}
+
 /* Makes bytes [offset, offset + bytes) of the window ours. */
 static bool annex(size_t offset, size_t bytes)
 {
@@ -125,6 +145,7 @@ static bool annex(size_t offset, size_t bytes)
     if (offset + bytes > zone.limit)
         __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
     lower_hints(first, first + units);
+    advise_huge(offset, bytes);
     return true;
 }
 
@@ -224,6 +245,28 @@ static void settle_debt(size_t clean_taken)
     zone.purge_debt = 0;
 }
 
+/* Gets memory for fresh units a part of the heap at a time, from `first` on: a page costs less than
+ * half as much in a batch as by a page fault of its own. */
+static void populate(size_t first, size_t units)
+{
+    size_t end = first + units;
+    size_t ahead = zone.owned_units >> POPULATE_SHIFT;
+
+    if (zone.cannot_populate || ahead < POPULATE_LEAST_UNITS || is_huge())
+        return;
+    while (end < limit_unit() && zone.map[end] == UNIT_CLEAN && end - first < ahead)
+        end++;
+    if (end - first < POPULATE_LEAST_UNITS)
+        return;
+    if (!os_populate(zone_address(first), (end - first) << UNIT_SHIFT)) {
+        zone.cannot_populate = true;
+        return;
+    }
+    for (size_t unit = first + units; unit < end; unit++)
+        __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
+    zone.dirty_units += end - first - units;
+}
+
 void *zone_take(size_t units, unsigned kind, bool *is_zero)
 {
     size_t first;
@@ -246,6 +289,8 @@ void *zone_take(size_t units, unsigned kind, bool *is_zero)
     if (is_zero)
         *is_zero = clean == units;
     settle_debt(clean);
+    if (clean == units)
+        populate(first, units);
     return zone_address(first);
 }
 

@@ -46,6 +46,7 @@ struct zone {
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
+    bool cannot_populate;        /* the kernel doesn't know how; not asked again */
     bool break_refused;          /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
     size_t hint[ZONE_HINTS];
