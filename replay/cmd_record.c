@@ -162,37 +162,39 @@ static char *default_output(const char *command)
 
 /* ---- running ---- */
 
-/* Beside this program, as in the build folder, or where it was installed. Returns NULL after a
- * message. */
+/* Beside this program, as in the build folder, or where an installation puts libraries, wherever
+ * that was moved to. Returns NULL after a message. */
 static char *find_recorder(void)
 {
+    static const char *const places[] = {".", HEAPLAB_BINDIR_TO_LIBDIR};
     char self[4096];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *path = NULL;
-    if (length > 0) {
-        self[length] = '\0';
-        *strrchr(self, '/') = '\0';
-        if (asprintf(&path, "%s/" RECORDER_NAME, self) < 0)
-            path = NULL;
-    }
-    if (!path || access(path, R_OK)) {
-        free(path);
-        path = strdup(HEAPLAB_LIBDIR "/" RECORDER_NAME);
-    }
-    if (!path || access(path, R_OK)) {
-        message("%s: is neither beside heaplab nor in %s; build it with make", RECORDER_NAME,
-                HEAPLAB_LIBDIR);
+    if (length < 0)
+        length = 0;
+    self[length] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char *joined;
+        if (asprintf(&joined, "%s/%s/" RECORDER_NAME, self, places[i]) < 0)
+            break;
+        char *path = realpath(joined, NULL);
+        free(joined);
+        if (path && strpbrk(path, " :"))
+            message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
+                    "elsewhere",
+                    path);
+        else if (path)
+            return path;
+        else
+            continue;
         free(path);
         return NULL;
     }
-    if (strpbrk(path, " :")) {
-        message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
-                "elsewhere",
-                path);
-        free(path);
-        return NULL;
-    }
-    return path;
+    message("%s: is neither in %s nor in %s/%s; build it with make", RECORDER_NAME, self, self,
+            HEAPLAB_BINDIR_TO_LIBDIR);
+    return NULL;
 }
 
 /* In the child. A preloaded allocator stays, behind the recorder. */
