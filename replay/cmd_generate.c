@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "replay/command.h"
+#include "replay/sources.h"
 #include "traces/trace.h"
 #include "workloads/workload.h"
 
@@ -45,9 +46,10 @@ static const struct argp_option option_list[] = {
 static const struct argp parser = {
     .options = option_list,
     .parser = parse_option,
-    .args_doc = "WORKLOAD[:KEY=VALUE,...]",
+    .args_doc = "WORKLOAD[:KEY=VALUE,...]|model:TRACE[,KEY=VALUE,...]",
     .doc =
-        "Writes the events of a synthetic workload to a trace file.\v"
+        "Writes the events of a synthetic workload, or of a model fitted to a trace, to a trace "
+        "file.\v"
         "'heaplab list workloads' names the workloads and their parameters. Numbers take k, M or "
         "G, powers of 1024.",
 };
@@ -105,7 +107,9 @@ int cmd_generate(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     struct trace_source *source;
     struct trace_error error;
-    if (workload_open(&source, options.workload, &error)) {
+    int failure = (source_is_model(options.workload) ? source_open_model : workload_open)(
+        &source, options.workload, &error);
+    if (failure) {
         message_trace_error(options.workload, &error);
         return COMMAND_USAGE;
     }

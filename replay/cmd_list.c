@@ -7,6 +7,7 @@
 #include "replay/command.h"
 #include "replay/sources.h"
 #include "replay/target.h"
+#include "workloads/model.h"
 #include "workloads/workload.h"
 
 static void list_allocators(void)
@@ -48,16 +49,20 @@ static void list_parameter(const struct workload_parameter *parameter)
     puts(")");
 }
 
+static void list_workload(const struct workload *workload)
+{
+    printf("  %-12s %s\n", workload->name, workload->summary);
+    for (const struct workload_parameter *parameter = workload->parameters; parameter->name;
+         parameter++)
+        list_parameter(parameter);
+}
+
 static void list_workloads(void)
 {
     puts("workloads");
-    for (size_t i = 0; workload_registry[i]; i++) {
-        const struct workload *workload = workload_registry[i];
-        printf("  %-12s %s\n", workload->name, workload->summary);
-        for (const struct workload_parameter *parameter = workload->parameters; parameter->name;
-             parameter++)
-            list_parameter(parameter);
-    }
+    for (size_t i = 0; workload_registry[i]; i++)
+        list_workload(workload_registry[i]);
+    list_workload(&model_form);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)

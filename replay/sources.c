@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "workloads/model.h"
 #include "workloads/workload.h"
 
 #define TRACE_SUFFIX ".trace"
+#define MODEL_PREFIX "model:"
 
 /* The folder that holds this program, without a final slash. */
 static char *program_folder(void)
@@ -119,19 +121,57 @@ static int unknown_source(const char *text, struct trace_error *error)
     return -ENOENT;
 }
 
-int source_open(struct trace_source **source, const char *text, bool *is_trace,
-                struct trace_error *error)
+/* -ENOENT: no trace of that name. */
+static int open_trace(struct trace_source **source, const char *text, struct trace_error *error)
 {
-    *is_trace = true;
     if (access(text, F_OK) == 0)
         return trace_open(source, text, error);
     char *path = shipped_path(text);
-    if (path) {
-        int failure = trace_open(source, path, error);
-        free(path);
-        return failure;
+    int failure = path ? trace_open(source, path, error) : -ENOENT;
+    free(path);
+    return failure;
+}
+
+bool source_is_model(const char *text)
+{
+    return !strncmp(text, MODEL_PREFIX, strlen(MODEL_PREFIX));
+}
+
+int source_open_model(struct trace_source **source, const char *text, struct trace_error *error)
+{
+    const char *name = text + strlen(MODEL_PREFIX);
+    char *trace_name = strndup(name, strcspn(name, ","));
+    if (!trace_name)
+        return -ENOMEM;
+    struct trace_source *trace;
+    struct model *model;
+    error->message[0] = '\0';
+    int failure = open_trace(&trace, trace_name, error);
+    free(trace_name);
+    if (failure == -ENOENT && !error->message[0]) {
+        error->byte_offset = UINT64_MAX;
+        snprintf(error->message, sizeof error->message,
+                 "write " MODEL_PREFIX "TRACE with the name of a trace file or a shipped trace; "
+                 "'heaplab list traces' shows those");
     }
+    if (failure)
+        return failure;
+    failure = model_fit(&model, trace, error);
+    trace_source_close(trace);
+    return failure ? failure : model_open(source, model, text, error);
+}
+
+int source_open(struct trace_source **source, const char *text, bool *is_trace,
+                struct trace_error *error)
+{
+    error->message[0] = '\0';
+    *is_trace = true;
+    int failure = open_trace(source, text, error);
+    if (failure != -ENOENT || error->message[0])
+        return failure;
     *is_trace = false;
-    int failure = workload_open(source, text, error);
+    if (source_is_model(text))
+        return source_open_model(source, text, error);
+    failure = workload_open(source, text, error);
     return failure == -ENOENT ? unknown_source(text, error) : failure;
 }

@@ -1,4 +1,5 @@
-/* What a SOURCE on the command line means: a trace file, a shipped trace's name, or a workload. */
+/* What a SOURCE on the command line means: a trace file, a shipped trace's name, a model of either,
+ * or a workload. */
 #ifndef REPLAY_SOURCES_H
 #define REPLAY_SOURCES_H
 
@@ -6,10 +7,17 @@
 
 #include "traces/trace.h"
 
-/* Opens the source: an existing file first, then a shipped trace, then a workload. On success
- * *source is the caller's. Returns 0 or -errno with *error saying what is wrong and what to try. */
+/* Opens the source: an existing file first, then a shipped trace, then a model or workload. On
+ * success *source is the caller's. Returns 0 or -errno with *error saying what is wrong and what to
+ * try. */
 int source_open(struct trace_source **source, const char *text, bool *is_trace,
                 struct trace_error *error);
+
+/* Whether the text is "model:...", and what opens it: "model:TRACE" or "model:TRACE,key=value,...",
+ * with the name of a file or of a shipped trace, to which a model is fitted. Returns 0 or -errno
+ * with *error set. */
+bool source_is_model(const char *text);
+int source_open_model(struct trace_source **source, const char *text, struct trace_error *error);
 
 /* The names of the shipped traces, sorted, ending with NULL; to be freed with source_free_names.
  * NULL with errno where their folder can't be read. */

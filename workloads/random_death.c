@@ -1,7 +1,7 @@
 /* Random lifetimes, Zipf sizes: each object is born with the time of its death. */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "workloads/death_queue.h"
 #include "workloads/emit.h"
 #include "workloads/prng.h"
 #include "workloads/registry.h"
@@ -19,60 +19,13 @@ static const struct workload_parameter parameters[] = {
     {0},
 };
 
-struct mortal {
-    uint64_t death; /* in allocations since the start */
-    uint32_t id;
-};
-
 struct random_death {
     struct object_ids *ids;
     struct zipf zipf;
     struct prng prng;
-    struct mortal *heap; /* binary heap: nobody dies before their parent, the first dies next */
-    size_t count, capacity;
+    struct death_queue living;
     uint64_t allocated, allocation_count, longest_life, step_bytes, largest_bytes;
 };
-
-static int dies_before(const struct mortal *one, const struct mortal *other)
-{
-    return one->death < other->death || (one->death == other->death && one->id < other->id);
-}
-
-static int heap_push(struct random_death *random, struct mortal mortal)
-{
-    if (random->count == random->capacity) {
-        size_t capacity = random->capacity ? 2 * random->capacity : 1024;
-        struct mortal *grown = realloc(random->heap, capacity * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        random->heap = grown;
-        random->capacity = capacity;
-    }
-    size_t place = random->count++;
-    while (place && dies_before(&mortal, &random->heap[(place - 1) / 2])) {
-        random->heap[place] = random->heap[(place - 1) / 2];
-        place = (place - 1) / 2;
-    }
-    random->heap[place] = mortal;
-    return 0;
-}
-
-static struct mortal heap_pop(struct random_death *random)
-{
-    struct mortal *heap = random->heap;
-    struct mortal first = heap[0], last = heap[--random->count];
-    size_t place = 0, child;
-    while ((child = 2 * place + 1) < random->count) {
-        if (child + 1 < random->count && dies_before(&heap[child + 1], &heap[child]))
-            child++;
-        if (!dies_before(&heap[child], &last))
-            break;
-        heap[place] = heap[child];
-        place = child;
-    }
-    heap[place] = last;
-    return first;
-}
 
 static int start(void *state, const uint64_t *values, struct trace_error *error)
 {
@@ -99,15 +52,15 @@ static int give_birth(struct random_death *random, struct trace_event *event)
     int status = emit_malloc(random->ids, event, 0, size);
     if (status < 0)
         return status;
-    status = heap_push(random, (struct mortal){.death = death, .id = event->object});
+    status = death_queue_add(&random->living, (struct mortal){.death = death, .id = event->object});
     return status < 0 ? status : 1;
 }
 
 static int next(void *state, struct trace_event *event)
 {
     struct random_death *random = state;
-    if (random->count && random->heap[0].death <= random->allocated)
-        return emit_free(random->ids, event, 0, heap_pop(random).id);
+    if (random->living.count && random->living.heap[0].death <= random->allocated)
+        return emit_free(random->ids, event, 0, death_queue_take(&random->living).id);
     if (random->allocated == random->allocation_count)
         return 0;
     return give_birth(random, event);
@@ -116,7 +69,7 @@ static int next(void *state, struct trace_event *event)
 static void stop(void *state)
 {
     struct random_death *random = state;
-    free(random->heap);
+    death_queue_clean_up(&random->living);
     zipf_clean_up(&random->zipf);
     object_ids_destroy(random->ids);
 }

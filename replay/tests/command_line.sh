@@ -56,6 +56,13 @@ expect 2 'no command' compare
 expect 3 'empty' replay "$folder/empty.trace"
 expect 0 '' generate $small -o "$folder/good.trace"
 expect 0 'ns/call' replay -a system -r 1 "$folder/good.trace"
+expect 0 'ns/call' replay -a system -r 1 "model:$folder/good.trace,scale=2"
+expect 0 'ns/call' replay -a system,mem -r 1 -m memory model:sqlite,length=20k
+expect 0 'objects' generate "model:$folder/good.trace,length=100k" -o "$folder/long.trace"
+expect 3 'write model:TRACE with the name of a trace' replay model:nonesuch
+expect 2 'write model:TRACE with the name of a trace' generate model: -o "$folder/none.trace"
+expect 3 'empty' replay "model:$folder/empty.trace"
+expect 0 'model:TRACE' list workloads
 head -c 300 "$folder/good.trace" >"$folder/cut.trace"
 expect 3 'cut.trace: byte' replay "$folder/cut.trace"
 
