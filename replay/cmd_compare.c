@@ -11,6 +11,7 @@
 
 #include "replay/campaign.h"
 #include "replay/command.h"
+#include "replay/csv.h"
 #include "replay/options.h"
 #include "replay/progress.h"
 #include "replay/real_run.h"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "replay/command.h"
+#include "replay/sources.h"
 #include "traces/spool.h"
 #include "traces/spool_format.h"
 
@@ -166,35 +167,21 @@ static char *default_output(const char *command)
  * that was moved to. Returns NULL after a message. */
 static char *find_recorder(void)
 {
-    static const char *const places[] = {".", HEAPLAB_BINDIR_TO_LIBDIR};
-    char self[4096];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        length = 0;
-    self[length] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        char *joined;
-        if (asprintf(&joined, "%s/%s/" RECORDER_NAME, self, places[i]) < 0)
-            break;
-        char *path = realpath(joined, NULL);
-        free(joined);
-        if (path && strpbrk(path, " :"))
-            message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
-                    "elsewhere",
-                    path);
-        else if (path)
-            return path;
-        else
-            continue;
+    char *path = source_library(RECORDER_NAME);
+    if (!path) {
+        message("%s: is neither beside heaplab nor where an installation puts libraries; build it "
+                "with make",
+                RECORDER_NAME);
+        return NULL;
+    }
+    if (strpbrk(path, " :")) {
+        message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
+                "elsewhere",
+                path);
         free(path);
         return NULL;
     }
-    message("%s: is neither in %s nor in %s/%s; build it with make", RECORDER_NAME, self, self,
-            HEAPLAB_BINDIR_TO_LIBDIR);
-    return NULL;
+    return path;
 }
 
 /* In the child. A preloaded allocator stays, behind the recorder. */

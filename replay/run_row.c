@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "replay/csv.h"
 #include "replay/metrics.h"
 
 enum column_type { COLUMN_ARRAY, COLUMN_CONSTANT, COLUMN_NUMBER };
@@ -154,32 +156,53 @@ void run_row_fill(struct run_row *row, const struct run_identity *identity,
     }
 }
 
+/* ---- reading ---- */
+
+/* The constant that equals `text`, so that rows can go on comparing pointers. NULL where there is
+ * none. */
+static const char *constant_of(const char *text)
+{
+    static const char *const statuses[] = {"ok", "failed", "skipped"};
+    for (unsigned i = 0; i < RUN_MODE_COUNT; i++)
+        if (!strcmp(run_mode_names[i], text))
+            return run_mode_names[i];
+    for (unsigned i = 0; i < TOUCH_COUNT; i++)
+        if (!strcmp(run_touch_names[i], text))
+            return run_touch_names[i];
+    for (unsigned i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        if (!strcmp(statuses[i], text))
+            return statuses[i];
+    return NULL;
+}
+
+/* Returns false where the field is no number. */
+static bool read_number(double *number, const char *text)
+{
+    char *end;
+    *number = *text ? strtod(text, &end) : NAN;
+    return !*text || (end != text && !*end);
+}
+
+bool run_row_read(struct run_row *row, char *line)
+{
+    char *fields[COLUMN_COUNT];
+    memset(row, 0, sizeof *row);
+    if (csv_split(line, fields, COLUMN_COUNT) != COLUMN_COUNT)
+        return false;
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        void *into = (char *)row + columns[i].offset;
+        if (columns[i].type == COLUMN_ARRAY)
+            snprintf(into, RUN_ROW_TEXT_BYTES, "%s", fields[i]);
+        else if (columns[i].type == COLUMN_NUMBER && !read_number(into, fields[i]))
+            return false;
+        else if (columns[i].type == COLUMN_CONSTANT &&
+                 !(*(const char **)into = constant_of(fields[i])))
+            return false;
+    }
+    return row->schema_version == RUN_SCHEMA_VERSION;
+}
+
 /* ---- writing ---- */
-
-void csv_write_text(FILE *stream, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', stream);
-        fputc(*text, stream);
-    }
-    fputc('"', stream);
-}
-
-void csv_write_number(FILE *stream, double number)
-{
-    if (isnan(number))
-        return;
-    if (number == floor(number) && fabs(number) < 9007199254740992.0)
-        fprintf(stream, "%.0f", number);
-    else
-        fprintf(stream, "%.4f", number);
-}
 
 static int end_line(FILE *stream)
 {

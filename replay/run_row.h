@@ -47,6 +47,10 @@ uint64_t run_row_calls(const struct trace_summary *summary);
 int run_row_write_header(FILE *stream);
 int run_row_write(FILE *stream, const struct run_row *row);
 
+/* Reads a row that run_row_write wrote; the line is overwritten. Latencies are not part of it.
+ * Returns false for a damaged row or one of another schema version. */
+bool run_row_read(struct run_row *row, char *line);
+
 /* timeline.csv: its header, and the samples of one memory run. Returns 0 or -errno. */
 int timeline_write_header(FILE *stream);
 int timeline_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
@@ -54,11 +58,5 @@ int timeline_write(FILE *stream, const struct run_row *row, const struct run_out
 /* latency.csv: its header, and the percentiles of one latency run. Returns 0 or -errno. */
 int latency_write_header(FILE *stream);
 int latency_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
-
-/* Writes one text field, quoted as in RFC 4180 where it must be. */
-void csv_write_text(FILE *stream, const char *text);
-
-/* Writes one number with all of its digits, nothing for NAN. */
-void csv_write_number(FILE *stream, double number);
 
 #endif

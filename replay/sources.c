@@ -47,20 +47,17 @@ char *source_data_folder(const char *name)
 
 char *source_library(const char *name)
 {
-    char *folder = program_folder(), *candidate = NULL;
-    if (!folder || asprintf(&candidate, "%s/%s", folder, name) < 0)
-        candidate = NULL;
+    static const char *const places[] = {".", HEAPLAB_BINDIR_TO_LIBDIR};
+    char *folder = program_folder(), *path = NULL;
+    for (size_t i = 0; folder && !path && i < sizeof places / sizeof places[0]; i++) {
+        char *joined;
+        if (asprintf(&joined, "%s/%s/%s", folder, places[i], name) < 0)
+            break;
+        path = realpath(joined, NULL);
+        free(joined);
+    }
     free(folder);
-    if (candidate && access(candidate, R_OK) == 0)
-        return candidate;
-    free(candidate);
-    if (asprintf(&candidate, HEAPLAB_LIBDIR "/%s", name) < 0)
-        return NULL;
-    if (access(candidate, R_OK) == 0)
-        return candidate;
-    free(candidate);
-    errno = ENOENT;
-    return NULL;
+    return path;
 }
 
 /* ---- shipped traces ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/csv.h"
 #include "replay/statistics.h"
 #include "replay/target.h"
 
