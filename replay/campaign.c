@@ -12,6 +12,7 @@
 #include "replay/clock.h"
 #include "replay/command.h"
 #include "replay/progress.h"
+#include "replay/resume.h"
 #include "replay/runner.h"
 #include "replay/sources.h"
 #include "replay/target.h"
@@ -84,7 +85,7 @@ static bool is_null(const char *allocator)
 
 /* ---- rows ---- */
 
-static struct run_row *new_row(struct campaign_results *results)
+struct run_row *campaign_new_row(struct campaign_results *results)
 {
     if (results->row_count == results->row_capacity) {
         size_t capacity = results->row_capacity ? 2 * results->row_capacity : 64;
@@ -142,6 +143,14 @@ static const char *start_problem(const struct block *block, const struct pending
     return of_source[0] ? of_source : strerror(-run->error);
 }
 
+static bool is_finished(const struct campaign *campaign, const struct block *block,
+                        unsigned allocator, unsigned repetition)
+{
+    return campaign->plan->resumes &&
+           resume_has(campaign->results, block->source->name, campaign->plan->allocators[allocator],
+                      block->mode, repetition);
+}
+
 /* Waits for the run and writes its row. Returns 0 or -errno where that can't be written. */
 static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run,
                       unsigned repetition)
@@ -155,7 +164,7 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
         .seed = campaign->plan->seed,
     };
     const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
-    struct run_row *row = new_row(campaign->results);
+    struct run_row *row = campaign_new_row(campaign->results);
     if (!row)
         return -ENOMEM;
     run_row_fill(row, &identity, outcome, run->error ? start_problem(block, run) : "");
@@ -163,13 +172,15 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
         row->overhead_ns_per_event = block->overhead_ns;
     report_run(campaign, run->allocator, row);
 
-    int error = campaign->runs ? run_row_write(campaign->runs, row) : 0;
+    /* The row last: a resumed campaign takes a run for finished by its row. */
+    int error = 0;
     /* Repetitions draw nearly the same line; one is enough to look at. */
-    if (!error && campaign->timeline && repetition == 1 && block->mode == RUN_MEMORY &&
-        run_row_is_ok(row))
+    if (campaign->timeline && repetition == 1 && block->mode == RUN_MEMORY && run_row_is_ok(row))
         error = timeline_write(campaign->timeline, row, outcome);
     if (!error && campaign->latency && block->mode == RUN_LATENCY && run_row_is_ok(row))
         error = latency_write(campaign->latency, row, outcome);
+    if (!error && campaign->runs)
+        error = run_row_write(campaign->runs, row);
     return error ? write_failed(campaign, error) : 0;
 }
 
@@ -191,7 +202,8 @@ static int run_block(struct campaign *campaign, struct block *block, unsigned re
     bool overlaps = block->mode == RUN_MEMORY;
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
-        if (!is_null(campaign->plan->allocators[i]) && can_play(campaign, i, block->source))
+        if (!is_null(campaign->plan->allocators[i]) && can_play(campaign, i, block->source) &&
+            !is_finished(campaign, block, i, repetition))
             order[count++] = i;
     shuffle(campaign, order, count);
     for (unsigned i = 0; i < count && !error; i++) {
@@ -212,6 +224,8 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
             continue;
         for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
             struct pending run = {.allocator = i};
+            if (is_finished(campaign, block, i, repetition))
+                continue;
             start_run(campaign, block, &run);
             error = finish_run(campaign, block, &run, repetition);
         }
@@ -294,8 +308,10 @@ static int open_file(struct campaign *campaign, const char *name, FILE **stream,
         return 0;
     if (asprintf(&path, "%s/%s", campaign->plan->folder, name) < 0)
         return -ENOMEM;
-    *stream = fopen(path, "we");
-    int error = *stream ? write_header(*stream) : -errno;
+    *stream = fopen(path, campaign->plan->resumes ? "ae" : "we");
+    int error = *stream ? 0 : -errno;
+    if (!error && ftello(*stream) == 0)
+        error = write_header(*stream);
     free(path);
     return error ? write_failed(campaign, error) : 0;
 }
@@ -328,6 +344,11 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         .processor = last_processor(),
     };
     memset(results, 0, sizeof *results);
+    if (plan->resumes) {
+        int failure = resume_campaign(plan->folder, results);
+        if (failure)
+            return failure;
+    }
     progress_start(&campaign.progress, plan->shows_progress, steps_of(plan));
     int error = open_file(&campaign, "runs.csv", &campaign.runs, run_row_write_header);
     if (!error && plan->measures_memory)

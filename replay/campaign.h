@@ -30,6 +30,7 @@ struct campaign_plan {
                         limit */
     uint64_t seed;
     bool shows_progress;
+    bool resumes;       /* the folder holds the files of a campaign that was cut off */
     const char *folder; /* of runs.csv, timeline.csv and latency.csv, NULL for none; must exist */
 };
 
@@ -48,6 +49,9 @@ struct campaign_results {
  * on. Returns 0, or -errno where results could not be written (reported as well). The caller clears
  * *results with campaign_results_clear in both cases. */
 int campaign_run(const struct campaign_plan *plan, struct campaign_results *results);
+
+/* Adds a row. Returns NULL where memory ran out. */
+struct run_row *campaign_new_row(struct campaign_results *results);
 
 void campaign_results_clear(struct campaign_results *results);
 

@@ -35,6 +35,7 @@ static const struct argp_option options[] = {
     {"full", 'F', NULL, 0, "many repetitions, and controls, for results to be published", 0},
     {"output", 'o', "FOLDER", 0, "of the results (results/latest)", 0},
     {"allocator", 'a', "NAME[,NAME...]", 0, "allocators to measure; may be repeated (all)", 0},
+    {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
     {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
     {0},
 };
@@ -49,6 +50,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case 'F':
         into->effort = &full_effort;
+        return 0;
+    case 'c':
+        into->plan.resumes = true;
         return 0;
     case 'o':
         into->folder = argument;
@@ -149,7 +153,7 @@ int cmd_bench(int argc, char **argv)
     }
     add_sources(&chosen.plan, names);
     int status = COMMAND_ENVIRONMENT;
-    if (result_folder_open(&folder, chosen.folder) == 0) {
+    if (result_folder_open(&folder, chosen.folder, chosen.plan.resumes) == 0) {
         chosen.plan.folder = folder.working_path;
         status = run(&chosen, &folder, argc, argv);
     }

@@ -30,6 +30,7 @@ static const struct argp_option options[] = {
      "bytes of a new object to write: none, first, page (one per page) or full (page)", 0},
     {"output", 'o', "FOLDER", 0, "also write the campaign's files there", 0},
     {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
+    {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
     {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
     {"limit", 'l', "SECONDS", 0, "give up a run that takes longer, 0 for never (600)", 0},
     {0},
@@ -88,6 +89,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'o':
         if (!read_option(into, key, argument))
             exit(COMMAND_USAGE);
+        return 0;
+    case 'c':
+        into->plan.resumes = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (into->plan.resumes && !into->folder)
+            argp_error(state, "--resume needs the folder of the campaign, with -o");
         return 0;
     case ARGP_KEY_ARG:
         if (into->plan.source_count == CAMPAIGN_SOURCE_LIMIT)
@@ -179,7 +187,9 @@ int cmd_replay(int argc, char **argv)
     if (status)
         return status;
     if (chosen.folder) {
-        status = result_folder_open(&folder, chosen.folder) ? COMMAND_ENVIRONMENT : COMMAND_DONE;
+        status = result_folder_open(&folder, chosen.folder, chosen.plan.resumes)
+                     ? COMMAND_ENVIRONMENT
+                     : COMMAND_DONE;
         chosen.plan.folder = folder.working_path;
     }
     if (status == COMMAND_DONE)

@@ -44,7 +44,7 @@ static int make_folders(char *path)
     return mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
 }
 
-int result_folder_open(struct result_folder *folder, const char *path)
+int result_folder_open(struct result_folder *folder, const char *path, bool resumes)
 {
     struct stat status;
     size_t length = strlen(path);
@@ -57,6 +57,8 @@ int result_folder_open(struct result_folder *folder, const char *path)
         return complain(path, ENOMEM);
     if (stat(folder->final_path, &status) == 0 && !S_ISDIR(status.st_mode))
         return complain(path, ENOTDIR);
+    if (resumes)
+        return 0;
     int error = remove_tree(folder->working_path);
     if (!error)
         error = make_folders(folder->working_path);

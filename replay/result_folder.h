@@ -9,9 +9,9 @@ struct result_folder {
     char *final_path, *working_path; /* owned */
 };
 
-/* Makes an empty working folder beside `path`, parents included. Prints a message and returns
- * -errno on failure. */
-int result_folder_open(struct result_folder *folder, const char *path);
+/* Makes an empty working folder beside `path`, parents included; or, to resume, takes the one that
+ * was left there. Prints a message and returns -errno on failure. */
+int result_folder_open(struct result_folder *folder, const char *path, bool resumes);
 
 /* Writes summary.csv, verdicts.csv, machine.txt, command.txt and overview.txt. Prints a message and
  * returns -errno on failure. */

@@ -71,6 +71,21 @@ for file in runs.csv timeline.csv summary.csv machine.txt command.txt overview.t
     [ -s "$folder/made/results/$file" ] || { echo "no $file"; failures=$((failures + 1)); }
 done
 [ ! -e "$folder/made/results.partial" ] || { echo 'results.partial is left'; failures=$((failures + 1)); }
+# A campaign cut off in the middle of a row is taken up: finished runs are kept, the damaged one is made again.
+cp -r "$folder/made/results" "$folder/again.partial"
+head -n 3 "$folder/made/results/runs.csv" >"$folder/again.partial/runs.csv"
+sed -n 4p "$folder/made/results/runs.csv" | head -c 50 >>"$folder/again.partial/runs.csv"
+kept=$(sed -n 3p "$folder/again.partial/runs.csv")
+expect 0 '1 damaged row left out' replay -a system,null -r 2 -o "$folder/again" --resume $small
+grep -qxF "$kept" "$folder/again/runs.csv" || { echo 'a finished row was lost'; failures=$((failures + 1)); }
+[ "$(wc -l <"$folder/again/runs.csv")" -eq "$(wc -l <"$folder/made/results/runs.csv")" ] || {
+    echo 'the resumed campaign has another number of rows'
+    failures=$((failures + 1))
+}
+mkdir "$folder/other.partial" && echo 'schema_version,allocator' >"$folder/other.partial/runs.csv"
+expect 3 'other columns' replay -a system -r 1 -o "$folder/other" --resume $small
+expect 3 'no campaign to take up' replay -a system -r 1 -o "$folder/none" --resume $small
+expect 2 'needs the folder' replay -a system -r 1 --resume $small
 expect 3 'Not a directory' replay -a system -r 1 -o "$folder/good.trace" $small
 expect 3 'name another folder with -o' replay -a system -r 1 -o /proc/nowhere $small
 
