@@ -84,28 +84,41 @@ static bool load_target(struct run_control *control, struct target *target)
 static void measure_throughput(struct run_control *control, struct run_window *window,
                                const struct target *target)
 {
-    engine_play(control, window, target, NULL, NULL);
+    engine_play(control, window, target, NULL);
+}
+
+static int open_observer(struct engine_observer *observer, struct memory_probe *probe,
+                         struct occupancy *occupancy, uint32_t slot_count, bool knows_sizes)
+{
+    int error = memory_probe_open(probe);
+    *observer = (struct engine_observer){.probe = probe};
+    if (!error && knows_sizes) {
+        observer->usable_bytes = observe_usable_bytes;
+        observer->occupancy = occupancy;
+        error = occupancy_open(occupancy, slot_count);
+        if (!error)
+            error = occupancy_set_baseline(occupancy);
+    }
+    return error ? error : memory_probe_set_baseline(probe);
 }
 
 static void measure_memory(struct run_control *control, struct run_window *window,
                            const struct target *target)
 {
-    struct memory_probe probe;
-    struct target observer;
-    int error = memory_probe_open(&probe);
-    if (!error)
-        error = memory_probe_set_baseline(&probe);
+    static struct memory_probe probe;
+    static struct occupancy occupancy;
+    struct engine_observer observer;
+    struct target counting = *target;
+    bool knows_sizes = target->usable_size != NULL;
+    if (knows_sizes)
+        observe_target(&counting, target);
+    int error = open_observer(&observer, &probe, &occupancy, control->slot_count, knows_sizes);
     if (error) {
-        snprintf(control->outcome.error, sizeof control->outcome.error, "/proc/self/status: %s",
-                 strerror(-error));
+        snprintf(control->outcome.error, sizeof control->outcome.error,
+                 "/proc/self can't be read: %s", strerror(-error));
         exit(1);
     }
-    if (target->usable_size) {
-        observe_target(&observer, target);
-        engine_play(control, window, &observer, &probe, observe_usable_bytes);
-    } else {
-        engine_play(control, window, target, &probe, NULL);
-    }
+    engine_play(control, window, &counting, &observer);
     memory_probe_close(&probe);
 }
 
@@ -114,7 +127,7 @@ static void measure_latency(struct run_control *control, struct run_window *wind
 {
     struct target timed;
     latency_time_target(&timed, target);
-    engine_play(control, window, &timed, NULL, NULL);
+    engine_play(control, window, &timed, NULL);
     latency_read(&control->outcome.latency);
 }
 
@@ -128,7 +141,7 @@ static void check_promises(struct run_control *control, struct run_window *windo
                  "no address space for the shadow map; raise the limit (ulimit -v)");
         exit(1);
     }
-    engine_play(control, window, &checker, NULL, NULL);
+    engine_play(control, window, &checker, NULL);
     outcome->defect_count = check_defects(outcome->error, sizeof outcome->error);
 }
 

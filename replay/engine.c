@@ -29,8 +29,7 @@ struct engine {
     struct run_control *control;
     struct run_window *window;
     const struct target *target;
-    const struct memory_probe *probe; /* NULL: no sampling */
-    uint64_t (*usable_bytes)(void);
+    const struct engine_observer *observer; /* NULL: no sampling */
     const struct replay_event *(*play)(struct engine_thread *self,
                                        const struct replay_event *event);
 
@@ -136,20 +135,48 @@ static void stop_clock(struct engine *engine)
     engine->control->outcome.wall_ns += clock_now_ns() - engine->started_ns;
 }
 
+/* The object in a slot while no thread plays, or NULL. */
+static void *object_in(const struct engine *engine, uint32_t slot)
+{
+    uint64_t value = atomic_load_explicit(&run_slots(engine->control)[slot], memory_order_relaxed);
+    if (engine->control->request.is_multi_threaded)
+        value = value & SLOT_VACANT ? 0 : value & ADDRESS_MASK;
+    return (void *)(uintptr_t)value;
+}
+
+static void read_occupancy(struct engine *engine)
+{
+    struct run_outcome *outcome = &engine->control->outcome;
+    struct occupancy *occupancy = engine->observer->occupancy;
+    if (!occupancy)
+        return;
+    occupancy_clear(occupancy);
+    for (uint32_t i = 0; i < engine->control->slot_count; i++) {
+        void *object = object_in(engine, i);
+        if (object)
+            occupancy_add(occupancy, object, engine->target->usable_size(object));
+    }
+    outcome->occupancy_known =
+        occupancy_read(occupancy, &outcome->retained_bytes, &outcome->pinned_bytes) == 0;
+}
+
 static void take_sample(struct engine *engine, uint64_t event, uint64_t live_bytes,
                         enum sample_point point)
 {
     struct run_outcome *outcome = &engine->control->outcome;
-    if (!engine->probe || outcome->sample_count == RUN_SAMPLE_LIMIT)
+    const struct engine_observer *observer = engine->observer;
+    if (!observer || outcome->sample_count == RUN_SAMPLE_LIMIT)
         return;
     struct sample *sample = &outcome->samples[outcome->sample_count++];
     *sample = (struct sample){.event = event, .live_bytes = live_bytes, .point = (uint8_t)point};
-    sample->usable_known = engine->usable_bytes != NULL;
+    sample->usable_known = observer->usable_bytes != NULL;
     if (sample->usable_known)
-        sample->usable_bytes = engine->usable_bytes();
-    outcome->resident_known = memory_probe_read(engine->probe, &sample->resident_bytes) == 0;
+        sample->usable_bytes = observer->usable_bytes();
+    outcome->resident_known = memory_probe_read(observer->probe, &sample->resident_bytes) == 0;
     if (sample->resident_bytes > outcome->peak_resident_bytes)
         outcome->peak_resident_bytes = sample->resident_bytes;
+    if (point == POINT_PEAK_LIVE)
+        read_occupancy(engine);
 }
 
 /* The kernel's high-water mark also saw what came between two samples. */
@@ -157,7 +184,7 @@ static void read_peak(struct engine *engine)
 {
     uint64_t peak;
     struct run_outcome *outcome = &engine->control->outcome;
-    if (engine->probe && memory_probe_peak(engine->probe, &peak) == 0 &&
+    if (engine->observer && memory_probe_peak(engine->observer->probe, &peak) == 0 &&
         peak > outcome->peak_resident_bytes)
         outcome->peak_resident_bytes = peak;
 }
@@ -319,15 +346,10 @@ static void set_up_threads(struct engine *engine)
 
 static void free_everything(struct engine *engine)
 {
-    struct run_control *control = engine->control;
-    bool is_shared = control->request.is_multi_threaded;
-    for (uint32_t i = 0; i < control->slot_count; i++) {
-        uint64_t value = atomic_load_explicit(&run_slots(control)[i], memory_order_relaxed);
-        if (is_shared)
-            value = value & SLOT_VACANT ? 0 : value & ADDRESS_MASK;
-        if (value)
-            engine->target->free((void *)(uintptr_t)value);
-        atomic_store_explicit(&run_slots(control)[i], 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < engine->control->slot_count; i++) {
+        void *object = object_in(engine, i);
+        if (object)
+            engine->target->free(object);
     }
 }
 
@@ -369,8 +391,7 @@ static void note_usage(struct run_outcome *outcome, const struct rusage *before,
 }
 
 void engine_play(struct run_control *control, struct run_window *window,
-                 const struct target *target, const struct memory_probe *probe,
-                 uint64_t (*usable_bytes)(void))
+                 const struct target *target, const struct engine_observer *observer)
 {
     static struct engine engine; /* one per process */
     struct rusage before, after;
@@ -378,8 +399,7 @@ void engine_play(struct run_control *control, struct run_window *window,
         .control = control,
         .window = window,
         .target = target,
-        .probe = probe,
-        .usable_bytes = usable_bytes,
+        .observer = observer,
         .play = play_variants[control->request.is_multi_threaded][control->request.touch],
         .stack_lock = PTHREAD_MUTEX_INITIALIZER,
     };
@@ -399,7 +419,7 @@ void engine_play(struct run_control *control, struct run_window *window,
     /* From here on the window may be filled anew for another run. */
     atomic_fetch_add(&control->windows_played, 1);
     run_futex_wake(&control->windows_played);
-    if (probe && control->request.waits_for_drain)
+    if (observer && control->request.waits_for_drain)
         drain(&engine, last_event);
     join_rest(&engine);
 }

@@ -8,15 +8,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE_BYTES     UINT64_C(4096)
-#define PRESENT_BIT    (UINT64_C(1) << 63)
+#define PAGE_BYTES      UINT64_C(4096)
+#define PRESENT_BIT     (UINT64_C(1) << 63)
 #define ENTRIES_AT_ONCE 512
 
 int occupancy_open(struct occupancy *occupancy, uint32_t limit)
 {
     *occupancy = (struct occupancy){.limit = limit};
-    occupancy->ranges = mmap(NULL, (size_t)limit * sizeof *occupancy->ranges, PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    occupancy->ranges =
+        mmap(NULL, (size_t)limit * sizeof *occupancy->ranges, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     return occupancy->ranges == MAP_FAILED ? -errno : 0;
 }
 
@@ -48,7 +49,8 @@ static void sift_down(struct live_range *ranges, uint32_t root, uint32_t count)
     }
 }
 
-/* Heapsort, because the C library's qsort allocates, and the C library may be what is being measured. */
+/* Heapsort, because the C library's qsort allocates, and the C library may be what is being
+ * measured. */
 static void sort_ranges(struct live_range *ranges, uint32_t count)
 {
     for (uint32_t i = count / 2; i-- > 0;)
@@ -109,14 +111,17 @@ static int walk_mapping(struct walk *walk, int pagemap, uint64_t start, uint64_t
 
 /* ---- the process's mappings ---- */
 
-/* Whether a line of /proc/self/maps is private anonymous memory other than a stack: no file behind it, or the heap. */
+/* Whether a line of /proc/self/maps is private anonymous memory other than a stack: no file behind
+ * it, or the heap. */
 static bool is_allocators(const char *line, uint64_t *start, uint64_t *end)
 {
     char permissions[5], path[64] = "";
     unsigned long inode;
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %lu %63s", start, end, permissions, &inode, path) < 4)
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %lu %63s", start, end, permissions,
+               &inode, path) < 4)
         return false;
-    return inode == 0 && permissions[3] == 'p' && permissions[1] == 'w' && (!path[0] || !strcmp(path, "[heap]"));
+    return inode == 0 && permissions[3] == 'p' && permissions[1] == 'w' &&
+           (!path[0] || !strcmp(path, "[heap]"));
 }
 
 /* Reads one line into `line` from the buffered rest of the descriptor. Returns false at the end. */

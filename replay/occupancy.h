@@ -1,10 +1,11 @@
-/* Which resident pages of this process hold live objects. The harness knows every live object, so this says for any
- * allocator, without its help, where its memory beyond the live bytes is:
+/* Which resident pages of this process hold live objects. The harness knows every live object, so
+ * this says for any allocator, without its help, where its memory beyond the live bytes is:
  *   retained: resident pages without a live byte, which could go back to the system;
  *   pinned: the dead bytes of resident pages that hold some live byte, which could not.
  *
- * Residency comes from /proc/self/pagemap (Linux, Documentation/admin-guide/mm/pagemap.rst), whose "present" bit is exact and
- * readable without privilege; mincore(2) is not meant for anonymous memory.
+ * Residency comes from /proc/self/pagemap (Linux, Documentation/admin-guide/mm/pagemap.rst), whose
+ * "present" bit is exact and readable without privilege; mincore(2) is not meant for anonymous
+ * memory.
  */
 #ifndef REPLAY_OCCUPANCY_H
 #define REPLAY_OCCUPANCY_H
@@ -32,7 +33,8 @@ int occupancy_set_baseline(struct occupancy *occupancy);
 void occupancy_clear(struct occupancy *occupancy);
 void occupancy_add(struct occupancy *occupancy, const void *object, uint64_t bytes);
 
-/* Reads private anonymous memory against the objects added. Allocates nothing. Returns 0 or -errno. */
+/* Reads private anonymous memory against the objects added. Allocates nothing. Returns 0 or -errno.
+ */
 int occupancy_read(struct occupancy *occupancy, uint64_t *retained_bytes, uint64_t *pinned_bytes);
 
 #endif

@@ -124,7 +124,9 @@ struct run_outcome {
     uint64_t minor_faults, major_faults;
     uint64_t peak_resident_bytes;
     bool resident_known;
-    struct latency_figures latency; /* latency mode */
+    bool occupancy_known;                  /* at the peak of L: */
+    uint64_t retained_bytes, pinned_bytes; /* see occupancy.h */
+    struct latency_figures latency;        /* latency mode */
     uint32_t sample_count;
     struct sample samples[RUN_SAMPLE_LIMIT];
 };

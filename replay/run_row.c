@@ -55,6 +55,8 @@ static const struct column columns[] = {
     COLUMN(COLUMN_NUMBER, fragmentation_peak_ratio),
     COLUMN(COLUMN_NUMBER, fragmentation_integral),
     COLUMN(COLUMN_NUMBER, internal_fragmentation),
+    COLUMN(COLUMN_NUMBER, retained_bytes),
+    COLUMN(COLUMN_NUMBER, pinned_bytes),
     COLUMN(COLUMN_NUMBER, minor_faults),
     COLUMN(COLUMN_NUMBER, major_faults),
     COLUMN(COLUMN_CONSTANT, status),
@@ -128,6 +130,10 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     row->fragmentation_peak_ratio = metrics.peak_ratio;
     row->fragmentation_integral = metrics.integral;
     row->internal_fragmentation = metrics.internal;
+    if (outcome->occupancy_known) {
+        row->retained_bytes = (double)outcome->retained_bytes;
+        row->pinned_bytes = (double)outcome->pinned_bytes;
+    }
 }
 
 void run_row_fill(struct run_row *row, const struct run_identity *identity,
