@@ -48,10 +48,14 @@ void *mem_realloc(void *ptr, size_t size)
 
 void *mem_aligned_alloc(size_t alignment, size_t size)
 {
+    void *ptr;
+
     if (!api_is_power_of_two(alignment)) {
         errno = EINVAL;
         return NULL;
     }
+    if (api_try_aligned(&heap_plain, alignment, size, &ptr))
+        return ptr;
     return heap_alloc(&heap_plain, size, alignment, false);
 }
 
@@ -68,6 +72,8 @@ void *api_alloc_ts(size_t size, size_t alignment, bool zeroed)
 
 void api_free_ts(void *ptr)
 {
+    if (!ptr)
+        return;
     struct heap *heap = heaps_enter();
 
     heap_free(heap, ptr);
@@ -105,10 +111,14 @@ void *mem_realloc_ts(void *ptr, size_t size)
 
 void *mem_aligned_alloc_ts(size_t alignment, size_t size)
 {
+    void *ptr;
+
     if (!api_is_power_of_two(alignment)) {
         errno = EINVAL;
         return NULL;
     }
+    if (api_try_aligned(heaps_current, alignment, size, &ptr))
+        return ptr;
     return api_alloc_ts(size, alignment, false);
 }
 

@@ -14,6 +14,16 @@ static inline bool api_try_malloc(struct heap *heap, size_t size, void **ptr)
     return front_pop(&heap->front.bins[slab_class(size)], ptr);
 }
 
+/* The same for an alignment.  A size that is a multiple of the alignment gets a class that is one
+ * too: up to 1 KiB every class is a multiple of the distance to its neighbours, and slabs start at
+ * a multiple of 8 KiB. */
+static inline bool api_try_aligned(struct heap *heap, size_t alignment, size_t size, void **ptr)
+{
+    if (alignment > SLAB_MOST_BYTES || size > SLAB_MOST_BYTES)
+        return false;
+    return api_try_malloc(heap, ((size ? size : 1) + alignment - 1) & ~(alignment - 1), ptr);
+}
+
 /* Puts a small object into the heap's front; false where it is not small or there is no room. */
 static inline bool api_try_free(struct heap *heap, void *ptr)
 {

@@ -12,8 +12,9 @@ enum { TAG_BYTES = sizeof(size_t) };
  * taken: a bound on time that costs at most a sixteenth of the size in fit. */
 enum { FIT_TRIES = 8 };
 /* Free units inside a block go back to the zone once it spans this many: below that, taking and
- * giving the same unit over and over would cost more than it helps the slabs. */
-enum { RELEASE_UNITS = 2 };
+ * giving the same units over and over costs more than it helps the slabs (EXPERIMENTS.md, "giving
+ * units back"). */
+enum { RELEASE_UNITS = 8 };
 
 struct block {
     size_t tag;
@@ -367,9 +368,10 @@ static struct block *live_block(const void *payload)
     return block;
 }
 
-void block_free(struct block_heap *heap, void *payload)
+size_t block_free(struct block_heap *heap, void *payload)
 {
     struct block *block = live_block(payload);
+    size_t usable = size_of(block) - TAG_BYTES;
 
     /* Cleared also where the tag ends up inside a larger free block: a second free of the same
      * address finds it. */
@@ -379,6 +381,7 @@ void block_free(struct block_heap *heap, void *payload)
         release_units(heap, block, RELEASE_UNITS);
     else
         become_free(heap, block, size_of(block));
+    return usable;
 }
 
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes)

@@ -49,8 +49,9 @@ struct block_heap {
 
 /* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL. */
 void *block_alloc(struct block_heap *heap, size_t bytes, size_t align);
-/* Aborts where `payload` is not the start of a live block. */
-void block_free(struct block_heap *heap, void *payload);
+/* Returns the usable size of what was freed; aborts where `payload` is not the start of a live
+ * block. */
+size_t block_free(struct block_heap *heap, void *payload);
 /* Resizes in place where the block or the free one behind it is large enough. */
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes);
 size_t block_usable(const void *payload);

@@ -68,7 +68,7 @@ static void *raw_alloc(size_t bytes, size_t align)
 static void raw_free(void *block)
 {
     if (zone_kind(block) == UNIT_BLOCK)
-        block_free(&heap_blocks, block);
+        (void)block_free(&heap_blocks, block);
     else
         (void)large_free(block);
 }

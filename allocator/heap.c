@@ -109,11 +109,11 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 
 void heap_free(struct heap *heap, void *ptr)
 {
-    unsigned kind = zone_kind(ptr);
     size_t usable;
 
     if (!ptr)
         return;
+    unsigned kind = zone_kind(ptr);
     if (checked_is_on()) {
         checked_free(heap, ptr);
         return;
@@ -125,8 +125,7 @@ void heap_free(struct heap *heap, void *ptr)
     count_slow_call(heap);
     if (kind == UNIT_BLOCK) {
         lock_take(&zone.lock);
-        usable = block_usable(ptr);
-        block_free(&heap_blocks, ptr);
+        usable = block_free(&heap_blocks, ptr);
         lock_drop(&zone.lock);
     } else {
         usable = large_free(ptr);

@@ -19,10 +19,10 @@
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
-    /* Ahead of need by at most 1/32 of the heap, and not for less than 64 KiB, that is, from 2 MiB
+    /* Ahead of need by at most 1/64 of the heap, and not for less than 32 KiB, that is, from 2 MiB
      * on (EXPERIMENTS.md, "prefaulting"). */
-    POPULATE_SHIFT = 5,
-    POPULATE_LEAST_UNITS = (64 * 1024) >> UNIT_SHIFT,
+    POPULATE_SHIFT = 6,
+    POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and

@@ -18,7 +18,7 @@ static void test_split_leaves_the_rest(void **state)
     (void)state;
     char *whole = block_alloc(&blocks, 4000, ALIGNMENT);
     char *stop = block_alloc(&blocks, 100, ALIGNMENT);
-    block_free(&blocks, whole);
+    (void)block_free(&blocks, whole);
 
     size_t splits = blocks.splits;
     char *part = block_alloc(&blocks, 1000, ALIGNMENT);
@@ -27,9 +27,9 @@ static void test_split_leaves_the_rest(void **state)
     char *rest = block_alloc(&blocks, 2900, ALIGNMENT);
     assert_true(rest > part && rest < stop);
     verify(part);
-    block_free(&blocks, part);
-    block_free(&blocks, rest);
-    block_free(&blocks, stop);
+    (void)block_free(&blocks, part);
+    (void)block_free(&blocks, rest);
+    (void)block_free(&blocks, stop);
 }
 
 static void test_no_split_below_the_least_block(void **state)
@@ -40,18 +40,18 @@ static void test_no_split_below_the_least_block(void **state)
     char *stop = block_alloc(&blocks, 100, ALIGNMENT);
     size_t usable = block_usable(whole);
 
-    block_free(&blocks, whole);
+    (void)block_free(&blocks, whole);
     size_t splits = blocks.splits;
     char *same = block_alloc(&blocks, usable - 16, ALIGNMENT);
     assert_ptr_equal(same, whole);
     assert_int_equal(block_usable(same), usable);
     assert_int_equal(blocks.splits, splits);
-    block_free(&blocks, same);
+    (void)block_free(&blocks, same);
     same = block_alloc(&blocks, usable - 32, ALIGNMENT);
     assert_int_equal(block_usable(same), usable - 32);
     assert_int_equal(blocks.splits, splits + 1);
-    block_free(&blocks, same);
-    block_free(&blocks, stop);
+    (void)block_free(&blocks, same);
+    (void)block_free(&blocks, stop);
 }
 
 /* Frees three neighbours in the given order: whatever it is, one block remains. */
@@ -65,14 +65,14 @@ static void coalesce_in_order(const int order[3])
     size_t coalesces = blocks.coalesces;
     assert_true(parts[0] < parts[1] && parts[1] < parts[2] && parts[2] < stop);
     for (int i = 0; i < 3; i++) {
-        block_free(&blocks, parts[order[i]]);
+        (void)block_free(&blocks, parts[order[i]]);
         verify(stop);
     }
     assert_true(blocks.coalesces >= coalesces + 2);
     char *whole = block_alloc(&blocks, 6000, ALIGNMENT);
     assert_ptr_equal(whole, parts[0]);
-    block_free(&blocks, whole);
-    block_free(&blocks, stop);
+    (void)block_free(&blocks, whole);
+    (void)block_free(&blocks, stop);
 }
 
 static void test_coalescing_in_every_order(void **state)
@@ -85,7 +85,7 @@ static void test_coalescing_in_every_order(void **state)
     char *floor = block_alloc(&blocks, 100, ALIGNMENT);
     for (int i = 0; i < 6; i++)
         coalesce_in_order(orders[i]);
-    block_free(&blocks, floor);
+    (void)block_free(&blocks, floor);
 }
 
 static void test_best_fit_above_the_lists(void **state)
@@ -96,14 +96,14 @@ static void test_best_fit_above_the_lists(void **state)
     char *big = block_alloc(&blocks, 12000, ALIGNMENT);
     char *stop2 = block_alloc(&blocks, 100, ALIGNMENT);
 
-    block_free(&blocks, big);
-    block_free(&blocks, small);
+    (void)block_free(&blocks, big);
+    (void)block_free(&blocks, small);
     char *found = block_alloc(&blocks, 8900, ALIGNMENT);
     verify(found);
     assert_ptr_equal(found, small);
-    block_free(&blocks, found);
-    block_free(&blocks, stop1);
-    block_free(&blocks, stop2);
+    (void)block_free(&blocks, found);
+    (void)block_free(&blocks, stop1);
+    (void)block_free(&blocks, stop2);
 }
 
 static void test_resize_in_place(void **state)
@@ -114,14 +114,14 @@ static void test_resize_in_place(void **state)
     char *stop = block_alloc(&blocks, 100, ALIGNMENT);
 
     assert_false(block_resize(&blocks, first, 1500));
-    block_free(&blocks, second);
+    (void)block_free(&blocks, second);
     assert_true(block_resize(&blocks, first, 1500));
     assert_true(block_usable(first) >= 1500);
     verify(first);
     assert_true(block_resize(&blocks, first, 40));
     verify(first);
-    block_free(&blocks, first);
-    block_free(&blocks, stop);
+    (void)block_free(&blocks, first);
+    (void)block_free(&blocks, stop);
 }
 
 static void test_everything_freed_returns_every_unit(void **state)
@@ -133,7 +133,7 @@ static void test_everything_freed_returns_every_unit(void **state)
     for (size_t step = 0; step < 40000; step++) {
         size_t i = random_below(&random, COUNT);
         if (live[i]) {
-            block_free(&blocks, live[i]);
+            (void)block_free(&blocks, live[i]);
             live[i] = NULL;
         } else {
             size_t align = (size_t)16 << (random_below(&random, 8) ? 0 : random_below(&random, 12));
@@ -145,7 +145,7 @@ static void test_everything_freed_returns_every_unit(void **state)
     }
     for (size_t i = 0; i < COUNT; i++)
         if (live[i])
-            block_free(&blocks, live[i]);
+            (void)block_free(&blocks, live[i]);
     (void)block_trim(&blocks);
     assert_int_equal(blocks.class_bits, 0);
     assert_null(blocks.tree);
