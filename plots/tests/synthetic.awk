@@ -40,6 +40,9 @@ function write_summary(source, allocator,    ns, live, peak, ratio) {
           (allocator == "null" ? "" : int(peak * 0.8)), int(peak * 0.2), ratio, ratio * 0.97, 0.08 > (folder "/summary.csv")
     write_runs(source, allocator, ns, peak)
     write_timeline(source, allocator, ratio)
+    write_latency(source, allocator, "malloc", ns * 1.2)
+    write_latency(source, allocator, "free", ns * 0.8)
+    write_latency(source, allocator, "all", ns)
 }
 
 function write_runs(source, allocator, ns, peak,    repetition) {
@@ -47,6 +50,16 @@ function write_runs(source, allocator, ns, peak,    repetition) {
         print 1, allocator, version_of[allocator], quoted(source), "throughput", "page", threads_of[source], repetition, 42, \
               events_of[source], 0, int(ns * events_of[source]), ns, 5.5, live_of[source], int(peak), "ok", \
               (repetition == 1 ? "\"a comma, a \"\"quote\"\" and\na line break\"" : "") > (folder "/runs.csv")
+}
+
+# The timer's floor hides the fast half.
+function write_latency(source, allocator, call, ns,    i, repetition, percentile, steps) {
+    split("50 90 99 99.9 99.99 100", percentile, " ")
+    split("1 1.6 5 40 400 9000", steps, " ")
+    for (repetition = 1; repetition <= 2; repetition++)
+        for (i = 1; i in percentile; i++)
+            print 1, allocator, quoted(source), repetition, call, int(events_of[source] / 2), percentile[i], \
+                  int(ns * steps[i] * thickness_of[allocator] ^ (2 * i)) + 20, 32 > (folder "/latency.csv")
 }
 
 # Three teeth, with a base that allocators hold on to.
@@ -72,6 +85,7 @@ BEGIN {
     OFS = ","
     print "schema_version,allocator,allocator_version,source,mode,touch,threads,repetition,seed,events,unsupported_events,wall_ns," \
           "ns_per_event,overhead_ns_per_event,peak_live_bytes,peak_rss_bytes,status,error" > (folder "/runs.csv")
+    print "schema_version,allocator,source,repetition,kind,calls,percentile,latency_ns,floor_ns" > (folder "/latency.csv")
     print "allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,point" > (folder "/timeline.csv")
     print "source,source_kind,threads,events,peak_live_bytes,allocator,allocator_version,runs,ns_per_event,ns_per_event_min," \
           "ns_per_event_max,overhead_ns_per_event,peak_rss_bytes,mean_rss_bytes,drained_rss_bytes,fragmentation_integral," \
