@@ -8,14 +8,12 @@ enum {
     LOOKS_PER_STEP = 16,
     /* Units given back in such a step: 32 KiB, some 5 us with the page faults that may follow. */
     UNITS_PER_STEP = 4,
-    /* Steps after which a kept mapping is old. */
-    STEPS_PER_AGE = 4,
     INTERVAL_MS = 100
 };
 
 /* Guarded by the zone's lock, but for `looks`. */
 static struct {
-    unsigned looks, steps;
+    unsigned looks;
     uint64_t last_ms;
 } decay;
 
@@ -44,7 +42,7 @@ void decay_look(void)
         ages = true;
     } else if (looks % LOOKS_PER_STEP == 0) {
         purge_idle(UNITS_PER_STEP);
-        ages = ++decay.steps % STEPS_PER_AGE == 0;
+        ages = true;
     }
     if (ages)
         zone.idle_units = zone.dirty_units;

@@ -8,6 +8,8 @@ enum { ROOM_SHIFT = 2 };
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
 enum { KEPT_SHIFT = 3 };
 #define KEPT_LEAST_BYTES ((size_t)512 * 1024)
+/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)). */
+#define KEPT_MOST_BYTES ((size_t)32 << 20)
 
 struct large_objects large_objects;
 
@@ -111,20 +113,43 @@ static void unmap_oldest(void)
     os_unmap((void *)oldest.start, oldest.mapped);
 }
 
-/* Keeps a freed mapping, or unmaps it where it is more than is worth keeping. */
-static void keep(uintptr_t start, size_t mapped)
+static size_t kept_most(void)
 {
     size_t most = large_objects.live_bytes >> KEPT_SHIFT;
 
-    if (most < KEPT_LEAST_BYTES)
-        most = KEPT_LEAST_BYTES;
+    if (most < large_objects.kept_most)
+        most = large_objects.kept_most;
+    return most < KEPT_LEAST_BYTES ? KEPT_LEAST_BYTES : most;
+}
+
+/* New memory is mapped right after as much was unmapped: keeping it would have been better. */
+static void regret(size_t bytes)
+{
+    if (bytes > large_objects.unmapped_bytes)
+        bytes = large_objects.unmapped_bytes;
+    if (bytes == 0)
+        return;
+    large_objects.unmapped_bytes -= bytes;
+    large_objects.kept_most = kept_most() + bytes;
+    if (large_objects.kept_most > KEPT_MOST_BYTES)
+        large_objects.kept_most = KEPT_MOST_BYTES;
+}
+
+/* Keeps a freed mapping, or unmaps it where it is more than is worth keeping. */
+static void keep(uintptr_t start, size_t mapped)
+{
+    size_t most = kept_most();
+
     if (mapped > most) {
+        large_objects.unmapped_bytes += mapped;
         os_unmap((void *)start, mapped);
         return;
     }
     while (large_objects.kept_count == LARGE_KEPT_MOST ||
-           large_objects.kept_bytes + mapped > most)
+           large_objects.kept_bytes + mapped > most) {
+        large_objects.unmapped_bytes += large_objects.kept[0].mapped;
         unmap_oldest();
+    }
     large_objects.kept[large_objects.kept_count++] = (struct large_kept){start, mapped, false};
     large_objects.kept_bytes += mapped;
 }
@@ -149,6 +174,7 @@ static void *reuse(size_t bytes)
     if (large_objects.kept_count == 0)
         return NULL;
 
+    large_objects.was_reused = true;
     size_t index = choose_kept(bytes);
     struct large_kept chosen = large_objects.kept[index];
     char *start = (char *)chosen.start;
@@ -167,6 +193,7 @@ static void *map_new(size_t bytes, size_t align)
 {
     size_t given = 0;
 
+    regret(bytes);
     /* As much kept memory goes as new memory comes. */
     while (large_objects.kept_count > 0 && given < bytes) {
         given += large_objects.kept[0].mapped;
@@ -186,6 +213,10 @@ size_t large_decay(bool all)
     size_t given = before - large_objects.kept_bytes;
     for (size_t i = 0; i < large_objects.kept_count; i++)
         large_objects.kept[i].is_old = true;
+    if (!large_objects.was_reused)
+        large_objects.kept_most /= 2;
+    large_objects.was_reused = false;
+    large_objects.unmapped_bytes = 0;
     lock_drop(&large_objects.lock);
     return given;
 }

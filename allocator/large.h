@@ -12,7 +12,9 @@
  * A few freed mappings are kept, oldest first, so that a program that allocates and frees large
  * objects in turn doesn't get new pages from the system each time.  A new object takes a kept
  * mapping whatever its size, cut or grown to fit: kept memory never makes the process larger than
- * it was.  What nobody took between two calls of large_decay goes.
+ * it was.  What nobody took between two calls of large_decay goes.  How much is kept follows what
+ * the program does: mapping again what was unmapped a moment ago raises the bound, an interval
+ * without reuse lowers it.
  *
  * The lock in the struct guards it; every function takes it. */
 #ifndef ALLOCATOR_LARGE_H
@@ -41,6 +43,9 @@ struct large_objects {
     size_t live_bytes; /* usable bytes of all objects */
     struct large_kept kept[LARGE_KEPT_MOST];
     size_t kept_count, kept_bytes;
+    size_t kept_most;      /* bytes; 0 stands for the least bound */
+    size_t unmapped_bytes; /* since the last large_decay, for lack of room */
+    bool was_reused;       /* since the last large_decay */
     struct lock lock;
 };
 

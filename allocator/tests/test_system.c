@@ -247,6 +247,29 @@ static void trim_works_between_live_objects(void)
         REQUIRE(live[i][0] == (char)i && live[i][BYTES - 1] == (char)i);
 }
 
+/* Without a trim: a program that goes on calling gets rid of what it no longer uses. */
+static void memory_goes_back_while_running(void)
+{
+    enum { COUNT = 400000, BYTES = 100, MOST_CALLS = 100000000 };
+    static char *live[COUNT];
+
+    /* The array is not the allocator's. */
+    memset(live, 1, sizeof live);
+    size_t start = resident_bytes();
+    for (int i = 0; i < COUNT; i++) {
+        REQUIRE((live[i] = mem_malloc(BYTES)) != NULL);
+        memset(live[i], 1, BYTES);
+    }
+    size_t full = resident_bytes();
+    for (int i = 0; i < COUNT; i++)
+        mem_free(live[i]);
+    for (int calls = 0; resident_bytes() > start + (full - start) / 10; calls++) {
+        REQUIRE(calls < MOST_CALLS / 1000);
+        for (int i = 0; i < 1000; i++)
+            mem_free(mem_malloc(3000));
+    }
+}
+
 static void free_small_twice(void)
 {
     char *ptr = mem_malloc(100);
@@ -341,6 +364,7 @@ static void test_trim(void **state)
         skip();
     expect_success(trim_gives_memory_back);
     expect_success(trim_works_between_live_objects);
+    expect_success(memory_goes_back_while_running);
 }
 
 static void test_double_free(void **state)
