@@ -69,7 +69,7 @@ NR == 1 {
 
 {
     csv_split(csv_record(), field)
-    if (field[column["source_kind"]] != kind || field[column["allocator"]] == "null")
+    if (field[column["source_kind"]] != kind || is_no_contender(field[column["allocator"]]))
         next
     if (metric == "peak_ratio") {
         live = field[column["peak_live_bytes"]]

@@ -16,7 +16,7 @@ NR == 1 {
 {
     csv_split(csv_record(), field)
     ratio = field[column["fragmentation_integral"]]
-    if (field[column["allocator"]] == "null" || ratio + 0 <= 0 || field[column["peak_live_bytes"]] < SMALLEST_BYTES)
+    if (is_no_contender(field[column["allocator"]]) || ratio + 0 <= 0 || field[column["peak_live_bytes"]] < SMALLEST_BYTES)
         next
     name = allocator_label(field[column["allocator"]])
     kind = field[column["source_kind"]]

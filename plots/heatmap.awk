@@ -18,7 +18,7 @@ NR == 1 {
 {
     csv_split(csv_record(), field)
     amount = field[column[metric == "time" ? "ns_per_event" : "peak_rss_bytes"]] + 0
-    if (field[column["allocator"]] == "null" || amount <= 0 ||
+    if (is_no_contender(field[column["allocator"]]) || amount <= 0 ||
         (metric == "memory" && field[column["peak_live_bytes"]] < SMALLEST_BYTES))
         next
     source = field[column["source"]]

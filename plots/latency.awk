@@ -13,7 +13,7 @@ NR == 1 {
     csv_split(csv_record(), field)
     call = field[column["kind"]]
     percentile = field[column["percentile"]] + 0
-    if (field[column["source"]] != source || field[column["allocator"]] == "null" || field[column["latency_ns"]] == "" ||
+    if (field[column["source"]] != source || is_no_contender(field[column["allocator"]]) || field[column["latency_ns"]] == "" ||
         (call != "malloc" && call != "free") || percentile >= 100)
         next
     name = allocator_label(field[column["allocator"]])

@@ -19,7 +19,7 @@ file == 1 {
     next
 }
 
-kind_of[source] == kind && field[column["allocator"]] != "null" && field[column["kind"]] == "malloc" &&
+kind_of[source] == kind && !is_no_contender(field[column["allocator"]]) && field[column["kind"]] == "malloc" &&
 field[column["percentile"]] == 99.9 && field[column["latency_ns"]] != "" {
     latency = field[column["latency_ns"]] + 0
     if (latency < field[column["floor_ns"]] + 0)

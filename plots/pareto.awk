@@ -16,7 +16,7 @@ NR == 1 {
 
 {
     csv_split(csv_record(), field)
-    if (field[column["allocator"]] == "null" || field[column["ns_per_event"]] + 0 <= 0 || field[column["peak_rss_bytes"]] + 0 <= 0)
+    if (is_no_contender(field[column["allocator"]]) || field[column["ns_per_event"]] + 0 <= 0 || field[column["peak_rss_bytes"]] + 0 <= 0)
         next
     name = allocator_label(field[column["allocator"]])
     source = field[column["source"]]

@@ -16,7 +16,7 @@ NR == 1 {
 
 {
     csv_split(csv_record(), field)
-    if (field[column["source"]] != source || field[column["allocator"]] == "null" || field[column["resident_bytes"]] == "")
+    if (field[column["source"]] != source || is_no_contender(field[column["allocator"]]) || field[column["resident_bytes"]] == "")
         next
     if (!(field[column["allocator"]] in first))
         first[field[column["allocator"]]] = field[column["repetition"]]

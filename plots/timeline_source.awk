@@ -17,7 +17,7 @@ NR == 1 {
     csv_split(csv_record(), field)
     mean = field[column["mean_rss_bytes"]]
     source = field[column["source"]]
-    if (field[column["source_kind"]] != kind || field[column["allocator"]] == "null" || mean + 0 <= 0)
+    if (field[column["source_kind"]] != kind || is_no_contender(field[column["allocator"]]) || mean + 0 <= 0)
         next
     if (field[column["peak_live_bytes"]] < LARGE_BYTES || field[column["events"]] < LONG_EVENTS)
         mean = 1

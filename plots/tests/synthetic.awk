@@ -100,6 +100,10 @@ BEGIN {
     add_allocator("mem_ts", "0.1.0", 0.85, 1.11)
     add_allocator("/opt/new builds/libmimalloc.so.3.1", "3.1", 0.62, 1.5)
 
+    add_allocator("system#2", "2.36", 1.6, 1.12)
+    add_allocator("slow", "2.36", 1.7, 1.12)
+    add_allocator("fat", "2.36", 1.6, 1.25)
+
     add_source("sqlite3", "trace", 1, 900000, 2.4, 20, 1)
     add_source("redis", "trace", 4, 1200000, 18, 25, 1)
     add_source("gcc", "trace", 1, 450000, 31, 40, 0.8)
