@@ -19,7 +19,8 @@
 struct effort {
     unsigned repetitions, memory_repetitions;
     double budget_s;
-    bool has_controls; /* an allocator under two names, and the planted effects */
+    /* All workloads, latency, an allocator under two names, and the planted effects. */
+    bool is_full;
 };
 static const struct effort quick_effort = {3, 1, 1, false}, default_effort = {10, 1, 200, false},
                            full_effort = {15, 5, 0, true};
@@ -32,7 +33,8 @@ struct bench_options {
 
 static const struct argp_option options[] = {
     {"quick", 'q', NULL, 0, "the fewest repetitions", 0},
-    {"full", 'F', NULL, 0, "many repetitions, and controls, for results to be published", 0},
+    {"full", 'F', NULL, 0,
+     "all workloads, latency, many repetitions and controls, for results to be published", 0},
     {"output", 'o', "FOLDER", 0, "of the results (results/latest)", 0},
     {"allocator", 'a', "NAME[,NAME...]", 0, "allocators to measure; may be repeated (all)", 0},
     {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
@@ -79,16 +81,22 @@ static const struct argp parser = {
     .parser = parse,
     .doc =
         "Replays the shipped traces and the bench workloads on every allocator, in throughput and "
-        "memory mode, and writes tables, CSV and charts.",
+        "memory mode (a full campaign in latency mode too), and writes tables, CSV and charts.",
 };
 
-/* Traces first, then workloads. `names` are the shipped traces and outlive the plan. */
-static void add_sources(struct campaign_plan *plan, char **names)
+static void add_names(struct campaign_plan *plan, const char *const *names)
 {
     for (size_t i = 0; names[i] && plan->source_count < CAMPAIGN_SOURCE_LIMIT; i++)
         plan->sources[plan->source_count++] = names[i];
-    for (size_t i = 0; workload_bench_set[i] && plan->source_count < CAMPAIGN_SOURCE_LIMIT; i++)
-        plan->sources[plan->source_count++] = workload_bench_set[i];
+}
+
+/* Traces first, then workloads. `traces` are the shipped ones and outlive the plan. */
+static void add_sources(struct campaign_plan *plan, char **traces, bool has_all_workloads)
+{
+    add_names(plan, (const char *const *)traces);
+    add_names(plan, workload_bench_set);
+    if (has_all_workloads)
+        add_names(plan, workload_full_set);
 }
 
 static int draw_charts(const char *folder)
@@ -106,7 +114,7 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
         error = result_folder_describe(folder, plan, &results, argc, argv);
     if (!error) {
         report_overview(stdout, plan, &results);
-        if (chosen->effort->has_controls)
+        if (chosen->effort->is_full)
             verdicts_say(stdout, plan, &results, target_system.name);
         fflush(stdout); /* before the charts' own messages */
         status = draw_charts(folder->working_path);
@@ -139,10 +147,11 @@ int cmd_bench(int argc, char **argv)
         return COMMAND_USAGE;
     if (!chosen.plan.allocator_count)
         options_add_all_allocators(&chosen.plan);
-    if (chosen.effort->has_controls && !options_add_allocators(&chosen.plan, controls))
+    if (chosen.effort->is_full && !options_add_allocators(&chosen.plan, controls))
         return COMMAND_USAGE;
     chosen.plan.repetitions = chosen.effort->repetitions;
     chosen.plan.memory_repetitions = chosen.effort->memory_repetitions;
+    chosen.plan.measures_latency = chosen.effort->is_full;
     chosen.plan.budget_s = chosen.effort->budget_s;
 
     char **names = source_shipped_names();
@@ -151,7 +160,7 @@ int cmd_bench(int argc, char **argv)
                 "install folder");
         return COMMAND_ENVIRONMENT;
     }
-    add_sources(&chosen.plan, names);
+    add_sources(&chosen.plan, names, chosen.effort->is_full);
     int status = COMMAND_ENVIRONMENT;
     if (result_folder_open(&folder, chosen.folder, chosen.plan.resumes) == 0) {
         chosen.plan.folder = folder.working_path;

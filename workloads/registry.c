@@ -52,6 +52,15 @@ const char *const workload_bench_set[] = {
     NULL,
 };
 
+/* Heap breakers and threads, which take too long for every `make bench`. The second robson is
+ * fitted to an allocator with headers, the second aged is the fresh heap to compare the first with.
+ */
+const char *const workload_full_set[] = {
+    "robson", "robson:unit=32,header=8", "aged",  "aged:litter=0",        "large-churn",
+    "larson", "producer-consumer",       "churn", "false-sharing-active", "false-sharing-passive",
+    NULL,
+};
+
 const struct workload *workload_find(const char *specification)
 {
     size_t length = strcspn(specification, ":");

@@ -45,6 +45,9 @@ extern const struct workload *const workload_registry[];
 /* The specifications that a standard campaign runs, in the order of its tables; ends with NULL. */
 extern const char *const workload_bench_set[];
 
+/* Those that a full campaign runs after them; ends with NULL. */
+extern const char *const workload_full_set[];
+
 /* Returns the workload that `specification` ("NAME" or "NAME:...") names, or NULL. */
 const struct workload *workload_find(const char *specification);
 

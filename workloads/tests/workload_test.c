@@ -95,14 +95,20 @@ static void test_defaults_are_legal(void **state)
     }
 }
 
-static void test_bench_set_is_legal(void **state)
+static void check_set(const char *const *set)
 {
-    (void)state;
-    for (const char *const *entry = workload_bench_set; *entry; entry++) {
+    for (const char *const *entry = set; *entry; entry++) {
         struct trace_summary summary = summary_of(*entry);
         assert_true(summary.event_count > 0);
         assert_in_range(summary.peak_live_bytes, 1, 64 << 20);
     }
+}
+
+static void test_bench_sets_are_legal(void **state)
+{
+    (void)state;
+    check_set(workload_bench_set);
+    check_set(workload_full_set);
 }
 
 static void test_descriptions_are_complete(void **state)
@@ -124,14 +130,20 @@ static void test_descriptions_are_complete(void **state)
     }
 }
 
-static void test_same_parameters_same_events(void **state)
+static void compare_twice(const char *const *set)
 {
-    (void)state;
-    for (const char *const *entry = workload_bench_set; *entry; entry++) {
+    for (const char *const *entry = set; *entry; entry++) {
         struct fingerprint once = fingerprint_of(*entry), again = fingerprint_of(*entry);
         assert_int_equal(once.events, again.events);
         assert_int_equal(once.hash, again.hash);
     }
+}
+
+static void test_same_parameters_same_events(void **state)
+{
+    (void)state;
+    compare_twice(workload_bench_set);
+    compare_twice(workload_full_set);
 }
 
 static void test_rewind_repeats(void **state)
@@ -453,7 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_legal),
-        cmocka_unit_test(test_bench_set_is_legal),
+        cmocka_unit_test(test_bench_sets_are_legal),
         cmocka_unit_test(test_descriptions_are_complete),
         cmocka_unit_test(test_same_parameters_same_events),
         cmocka_unit_test(test_rewind_repeats),
