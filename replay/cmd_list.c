@@ -51,7 +51,7 @@ static void list_parameter(const struct workload_parameter *parameter)
 
 static void list_workload(const struct workload *workload)
 {
-    printf("  %-12s %s\n", workload->name, workload->summary);
+    printf("  %-21s %s\n", workload->name, workload->summary);
     for (const struct workload_parameter *parameter = workload->parameters; parameter->name;
          parameter++)
         list_parameter(parameter);
