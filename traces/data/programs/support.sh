@@ -6,8 +6,13 @@ become_recorder() {
         --note "version: $PACKAGE $(dpkg-query -W -f '${Version}' "$PACKAGE")" -- "$@"
 }
 
+# Records the command, or, where COMPARE_RUNS is set, runs it that often for real under each allocator, into NAME.csv.
 record() {
-    (become_recorder "$@")
+    if [ -n "${COMPARE_RUNS-}" ]; then
+        "$HEAPLAB" compare --format csv --runs "$COMPARE_RUNS" -- "$@" >"$NAME.csv"
+    else
+        (become_recorder "$@")
+    fi
 }
 
 # Prints a TCP port of the loopback interface that nobody listens at.
