@@ -105,8 +105,7 @@ static void insert_free(struct block_heap *heap, struct block *block)
 static void remove_from_list(struct block_heap *heap, struct block *block, unsigned size_class)
 {
     unsigned list = list_of(size_of(block), size_class);
-    struct block **link =
-        block->previous ? &block->previous->next : &heap->lists[size_class][list];
+    struct block **link = block->previous ? &block->previous->next : &heap->lists[size_class][list];
 
     if (*link != block || (block->next && block->next->previous != block))
         fault_die("heap corrupted: broken list of free blocks", payload_of(block));
@@ -114,7 +113,7 @@ static void remove_from_list(struct block_heap *heap, struct block *block, unsig
     if (block->next)
         block->next->previous = block->previous;
     if (!heap->lists[size_class][list]) {
-        heap->list_bits[size_class] &= (uint16_t)~(1u << list);
+        heap->list_bits[size_class] &= (uint16_t) ~(1u << list);
         if (!heap->list_bits[size_class])
             heap->class_bits &= ~(1u << size_class);
     }
@@ -275,9 +274,11 @@ static void release_units(struct block_heap *heap, struct block *block, size_t l
 
     /* A remainder below needs room for a block and the segment's end word, or for the end word
      * alone; one above likewise, with the padding word. */
-    if (!is_first && low - TAG_BYTES != start && low - TAG_BYTES - start < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
+    if (!is_first && low - TAG_BYTES != start &&
+        low - TAG_BYTES - start < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
         low += UNIT_BYTES;
-    if (!is_last && high + TAG_BYTES != end && end - high - TAG_BYTES < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
+    if (!is_last && high + TAG_BYTES != end &&
+        end - high - TAG_BYTES < (ptrdiff_t)MEM_MIN_BLOCK_SIZE)
         high -= UNIT_BYTES;
     if (low >= high || (size_t)(high - low) < least * UNIT_BYTES) {
         become_free(heap, block, (size_t)(end - start));

@@ -3,9 +3,9 @@
  * Objects in a front are not written to: the stack holds their addresses, so what the program
  * touches is all that is touched, and the lists cannot be corrupted by a write after free.
  *
- * Invariants of a bin: the low FRONT_INDEX_BITS bits of `word` are its height, the number of objects
- * in it times the size of a slot, at most `limit`; the bits above count the allocations served from
- * it.  One addition changes both, and the number of frees follows from them and from
+ * Invariants of a bin: the low FRONT_INDEX_BITS bits of `word` are its height, the number of
+ * objects in it times the size of a slot, at most `limit`; the bits above count the allocations
+ * served from it.  One addition changes both, and the number of frees follows from them and from
  * `net_refilled` (see front_count): exact statistics cost no instruction on the way.  Only the
  * heap's owner writes a bin; others may read `word` and `net_refilled` for statistics, so these are
  * relaxed atomics. */
@@ -15,7 +15,7 @@
 #include "allocator/slab.h"
 
 enum { FRONT_SLOTS = 29, FRONT_SLOT_BYTES = sizeof(void *), FRONT_INDEX_BITS = 16 };
-#define FRONT_HEIGHT_MASK ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
+#define FRONT_HEIGHT_MASK    ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_INDEX_BITS)
 
 struct bin {

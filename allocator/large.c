@@ -8,7 +8,8 @@ enum { ROOM_SHIFT = 2 };
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
 enum { KEPT_SHIFT = 3 };
 #define KEPT_LEAST_BYTES ((size_t)512 * 1024)
-/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)). */
+/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
+ */
 #define KEPT_MOST_BYTES ((size_t)32 << 20)
 
 struct large_objects large_objects;
@@ -58,8 +59,8 @@ static void drop(struct large_record *record)
 
     /* Records behind the hole move into it where their search would otherwise end there. */
     for (size_t slot = next_slot(hole); large_objects.table[slot].start; slot = next_slot(slot)) {
-        size_t distance = (slot - home_slot(large_objects.table[slot].start)) &
-                          (large_objects.slots - 1);
+        size_t distance =
+            (slot - home_slot(large_objects.table[slot].start)) & (large_objects.slots - 1);
         if (distance >= ((slot - hole) & (large_objects.slots - 1))) {
             large_objects.table[hole] = large_objects.table[slot];
             hole = slot;

@@ -51,7 +51,8 @@ struct large_objects {
 
 extern struct large_objects large_objects HIDDEN;
 
-/* Returns memory at a multiple of `align` and of the page, or NULL; it reads as zero if `zeroed`. */
+/* Returns memory at a multiple of `align` and of the page, or NULL; it reads as zero if `zeroed`.
+ */
 void *large_alloc(size_t bytes, size_t align, bool zeroed);
 /* Returns the usable size of a large object; 0 where `start` is none. */
 size_t large_usable(const void *start);

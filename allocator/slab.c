@@ -16,10 +16,10 @@ enum { TABLE_STEP = 1024 };
 static struct slab *table; /* indexed by unit, as large as the zone may become */
 static size_t table_committed;
 
-#define ROW_OF_8(c) c, c, c, c, c, c, c, c
 #define ROW_OF_4(c) c, c, c, c
 #define ROW_OF_2(c) c, c
 
+/* clang-format off */
 const uint8_t slab_class_table[] = {
     0, 0, 1, 2, 3, 4, 5, 6, 7,                                /* to 128: 16 bytes each */
     8, 9, 10, 11, 12, 13, 14, 15,                             /* to 256: 16 bytes each */
@@ -28,6 +28,7 @@ const uint8_t slab_class_table[] = {
     ROW_OF_4(24), ROW_OF_4(25), ROW_OF_4(26), ROW_OF_4(27),   /* to 1024: 64 bytes each */
     ROW_OF_4(28), ROW_OF_4(29), ROW_OF_4(30), ROW_OF_4(31),
 };
+/* clang-format on */
 
 const uint16_t slab_class_bytes[SLAB_CLASSES] = {
     16,  32,  48,  64,  80,  96,  112, 128, 144, 160, 176, 192, 208, 224, 240, 256,

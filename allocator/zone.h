@@ -22,32 +22,32 @@ enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
 enum unit_kind {
-    UNIT_FOREIGN,      /* not ours */
-    UNIT_CLEAN,        /* free, holds no memory, reads as zero */
-    UNIT_DIRTY,        /* free, may hold memory */
-    UNIT_BLOCK,        /* part of a segment of the block heap */
-    UNIT_SLAB          /* UNIT_SLAB + c: a slab of size class c */
+    UNIT_FOREIGN, /* not ours */
+    UNIT_CLEAN,   /* free, holds no memory, reads as zero */
+    UNIT_DIRTY,   /* free, may hold memory */
+    UNIT_BLOCK,   /* part of a segment of the block heap */
+    UNIT_SLAB     /* UNIT_SLAB + c: a slab of size class c */
 };
 
 enum { ZONE_HINTS = 17 };
 
 struct zone {
-    uintptr_t base;       /* start of unit 0, a multiple of UNIT_BYTES */
-    size_t limit;         /* bytes from base to the end of the highest unit that is ours */
+    uintptr_t base; /* start of unit 0, a multiple of UNIT_BYTES */
+    size_t limit;   /* bytes from base to the end of the highest unit that is ours */
     uint8_t *map;
     size_t map_committed; /* bytes of the map that can be read and written */
     size_t span;          /* bytes of address window that the map can describe */
     size_t owned_units;   /* not foreign */
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
-    size_t idle_units;    /* the least number of dirty units since decay began an interval */
-    size_t purge_debt;    /* clean units taken while there were dirty ones; see settle_debt */
+    size_t idle_units; /* the least number of dirty units since decay began an interval */
+    size_t purge_debt; /* clean units taken while there were dirty ones; see settle_debt */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
-    bool cannot_populate;        /* the kernel doesn't know how; not asked again */
-    bool break_refused;          /* the program break could not be moved; not asked again */
+    bool cannot_populate; /* the kernel doesn't know how; not asked again */
+    bool break_refused;   /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
     size_t hint[ZONE_HINTS];
     struct lock lock;

@@ -38,19 +38,18 @@ extern "C" {
  * program may want for itself: define MEM_NO_SHORT_NAMES before including this header to do
  * without them. */
 #ifndef MEM_NO_SHORT_NAMES
-#define MMAP_THRESHOLD MEM_MMAP_THRESHOLD
-#define BRK_INCREMENT MEM_BRK_INCREMENT
+#define MMAP_THRESHOLD   MEM_MMAP_THRESHOLD
+#define BRK_INCREMENT    MEM_BRK_INCREMENT
 #define NUM_SIZE_CLASSES MEM_NUM_SIZE_CLASSES
-#define MIN_BLOCK_SIZE MEM_MIN_BLOCK_SIZE
-#define ALIGNMENT MEM_ALIGNMENT
+#define MIN_BLOCK_SIZE   MEM_MIN_BLOCK_SIZE
+#define ALIGNMENT        MEM_ALIGNMENT
 #endif
 
 #if defined(__GNUC__)
 #define MEM_API __attribute__((visibility("default")))
 #define MEM_ALLOCATES(...) \
     __attribute__((malloc, warn_unused_result, alloc_size(__VA_ARGS__), visibility("default")))
-#define MEM_REALLOCATES \
-    __attribute__((warn_unused_result, alloc_size(2), visibility("default")))
+#define MEM_REALLOCATES __attribute__((warn_unused_result, alloc_size(2), visibility("default")))
 #else
 #define MEM_API
 #define MEM_ALLOCATES(...)

@@ -58,8 +58,9 @@ static void test_null_and_zero(void **state)
 static void test_impossible_sizes(void **state)
 {
     (void)state;
-    const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 15, SIZE_MAX - 4096,
-                            (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX};
+    const size_t sizes[] = {
+        SIZE_MAX,   SIZE_MAX - 7, SIZE_MAX - 15, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1,
+        PTRDIFF_MAX};
     char *live = mem_malloc(50);
 
     strcpy(live, "untouched");

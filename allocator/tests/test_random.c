@@ -1,13 +1,13 @@
 /* Random calls of both families against a shadow model: alignment, no two objects overlap,
- * contents survive, statistics agree.  `test_random [--seed N] [--steps N]` runs one other sequence, or
- * shorter ones. */
+ * contents survive, statistics agree.  `test_random [--seed N] [--steps N]` runs one other
+ * sequence, or shorter ones. */
 #include "allocator/tests/test_common.h"
 
 enum { SLOTS = 1500 };
 
 struct object {
     unsigned char *start;
-    size_t bytes;  /* as asked for */
+    size_t bytes; /* as asked for */
     size_t usable;
     unsigned char fill;
 };

@@ -132,8 +132,8 @@ static void block_the_break(void)
 {
     char *end = (char *)(((uintptr_t)sbrk(0) + 4095) & ~(uintptr_t)4095);
 
-    REQUIRE(mmap(end, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-                 0) != MAP_FAILED);
+    REQUIRE(mmap(end, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+            MAP_FAILED);
 }
 
 static void break_blocked_from_the_start(void)
@@ -391,9 +391,9 @@ static void test_corruption(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign_sbrk),    cmocka_unit_test(test_break_refused),
-        cmocka_unit_test(test_limits),          cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_double_free),     cmocka_unit_test(test_invalid_pointer),
+        cmocka_unit_test(test_foreign_sbrk), cmocka_unit_test(test_break_refused),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_double_free),  cmocka_unit_test(test_invalid_pointer),
         cmocka_unit_test(test_corruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

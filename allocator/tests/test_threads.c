@@ -49,8 +49,7 @@ static void *exchange(void *seed)
         if (!ptr)
             abort();
         fill(ptr, size, (unsigned char)random);
-        unsigned char *other =
-            atomic_exchange(&mailboxes[random_below(&random, MAILBOXES)], ptr);
+        unsigned char *other = atomic_exchange(&mailboxes[random_below(&random, MAILBOXES)], ptr);
         if (other)
             check_and_free(other);
     }
@@ -168,8 +167,8 @@ static void test_fork_while_threads_allocate(void **state)
 
     atomic_store(&stop, false);
     for (uintptr_t i = 0; i < THREADS; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, churn_until_stopped, (void *)(i + 1)), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, churn_until_stopped, (void *)(i + 1)),
+                         0);
     for (int i = 0; i < forks; i++) {
         int status = -1;
         pid_t child = fork();
