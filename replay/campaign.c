@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -35,6 +36,22 @@ struct block {
     enum run_mode mode;
     double overhead_ns; /* median on `null`, NAN until known */
 };
+
+/* Set by an interrupt: what is finished is kept, and nothing further begins. */
+static volatile sig_atomic_t is_stopped;
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    is_stopped = 1;
+}
+
+static void catch_interrupts(void)
+{
+    const struct sigaction action = {.sa_handler = stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 /* ---- small things ---- */
 
@@ -164,6 +181,8 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
         .seed = campaign->plan->seed,
     };
     const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
+    if (is_stopped)
+        return -EINTR; /* the run may have been interrupted too: no row rather than a wrong one */
     struct run_row *row = campaign_new_row(campaign->results);
     if (!row)
         return -ENOMEM;
@@ -236,7 +255,17 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
     return error;
 }
 
-/* No verdict can rest on fewer blocks, so the budget does not cut into these. */
+/* A source that can't be read to its end is given up for all modes. */
+static void report_source(struct campaign *campaign, const char *text,
+                          const struct trace_error *problem)
+{
+    campaign->results->unreadable_count++;
+    progress_clear(&campaign->progress);
+    message_trace_error(text, problem);
+}
+
+/* A median of fewer is no better than a single run, so the budget does not cut into these. A
+ * verdict needs more: STATISTICS_LEAST_BLOCKS. */
 #define LEAST_BLOCKS 3
 
 static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode,
@@ -253,9 +282,7 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
     progress_show(&campaign->progress, source->name, "decoding");
     int error = runner_open(&block.runner, source, &options);
     if (error) {
-        campaign->results->failed_count++;
-        progress_clear(&campaign->progress);
-        message_trace_error(source->name, &source->error);
+        report_source(campaign, source->name, &source->error);
         return 0;
     }
     error = run_null(campaign, &block, mode == RUN_CHECK ? 0 : repetitions);
@@ -268,32 +295,50 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
     return error;
 }
 
+/* The name under which rows of the source are kept: its own, or as it was given where another has
+ * that already. */
+static const char *choose_name(struct campaign_results *results, struct trace_source *source,
+                               const char *text)
+{
+    for (unsigned i = 0; i < results->source_count; i++)
+        if (!strcmp(results->source_names[i], source->name))
+            source->name = text;
+    return source->name;
+}
+
 static int run_source(struct campaign *campaign, const char *text)
 {
     const struct campaign_plan *plan = campaign->plan;
     struct campaign_results *results = campaign->results;
-    struct trace_source *source;
+    struct trace_source *source = NULL;
     struct trace_error problem = {.byte_offset = UINT64_MAX};
+    const struct {
+        bool is_wanted;
+        enum run_mode mode;
+        unsigned repetitions;
+    } steps[] = {
+        {plan->checks, RUN_CHECK, 1},
+        {plan->measures_throughput, RUN_THROUGHPUT, plan->repetitions},
+        {plan->measures_latency, RUN_LATENCY, plan->memory_repetitions},
+        {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions},
+    };
     bool is_trace;
     campaign->sources_begun++;
     int error = source_open(&source, text, &is_trace, &problem);
+    if (!error)
+        error = trace_source_summarise(source);
     if (error) {
-        results->failed_count++;
-        progress_clear(&campaign->progress);
-        message_trace_error(text, &problem);
+        report_source(campaign, text, source ? &source->error : &problem);
+        trace_source_close(source);
         return 0;
     }
     results->is_trace[results->source_count] = is_trace;
-    snprintf(results->source_names[results->source_count++], RUN_ROW_TEXT_BYTES, "%s",
-             source->name);
-    if (plan->checks)
-        error = run_mode(campaign, source, RUN_CHECK, 1);
-    if (!error && plan->measures_throughput)
-        error = run_mode(campaign, source, RUN_THROUGHPUT, plan->repetitions);
-    if (!error && plan->measures_latency)
-        error = run_mode(campaign, source, RUN_LATENCY, plan->memory_repetitions);
-    if (!error && plan->measures_memory)
-        error = run_mode(campaign, source, RUN_MEMORY, plan->memory_repetitions);
+    snprintf(results->source_names[results->source_count], RUN_ROW_TEXT_BYTES, "%s",
+             choose_name(results, source, text));
+    results->source_count++;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !is_stopped; i++)
+        if (steps[i].is_wanted)
+            error = run_mode(campaign, source, steps[i].mode, steps[i].repetitions);
     trace_source_close(source);
     return error;
 }
@@ -355,7 +400,8 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         error = open_file(&campaign, "timeline.csv", &campaign.timeline, timeline_write_header);
     if (!error && plan->measures_latency)
         error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
-    for (unsigned i = 0; i < plan->source_count && !error; i++)
+    catch_interrupts();
+    for (unsigned i = 0; i < plan->source_count && !error && !is_stopped; i++)
         error = run_source(&campaign, plan->sources[i]);
     progress_clear(&campaign.progress);
     FILE *const files[] = {campaign.runs, campaign.timeline, campaign.latency};
@@ -363,7 +409,7 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         int closing = close_file(&campaign, files[i]);
         error = error ? error : closing;
     }
-    return error;
+    return is_stopped ? -EINTR : error;
 }
 
 void campaign_results_clear(struct campaign_results *results)

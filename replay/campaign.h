@@ -40,13 +40,15 @@ struct campaign_results {
     size_t row_count, row_capacity;
     bool is_trace[CAMPAIGN_SOURCE_LIMIT];
     char source_names[CAMPAIGN_SOURCE_LIMIT][RUN_ROW_TEXT_BYTES];
-    unsigned source_count;  /* that could be opened */
-    unsigned failed_count;  /* runs and sources that failed */
-    unsigned skipped_count; /* runs of allocators that are not there */
+    unsigned source_count;     /* that could be opened */
+    unsigned failed_count;     /* runs that failed */
+    unsigned unreadable_count; /* sources that could not be read to their end */
+    unsigned skipped_count;    /* runs of allocators that are not there */
 };
 
 /* Runs the plan. What fails is reported on standard error at once, kept as a row, and the rest goes
- * on. Returns 0, or -errno where results could not be written (reported as well). The caller clears
+ * on. Returns 0, or -errno where results could not be written (reported as well), -EINTR where an
+ * interrupt ended it. The caller clears
  * *results with campaign_results_clear in both cases. */
 int campaign_run(const struct campaign_plan *plan, struct campaign_results *results);
 

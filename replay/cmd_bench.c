@@ -99,12 +99,6 @@ static void add_sources(struct campaign_plan *plan, char **traces, bool has_all_
         add_names(plan, workload_full_set);
 }
 
-static int draw_charts(const char *folder)
-{
-    char *arguments[] = {"heaplab plot", (char *)(uintptr_t)folder, NULL};
-    return cmd_plot(2, arguments);
-}
-
 static int run(struct bench_options *chosen, struct result_folder *folder, int argc, char **argv)
 {
     struct campaign_plan *plan = &chosen->plan;
@@ -117,14 +111,18 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
         if (chosen->effort->is_full)
             verdicts_say(stdout, plan, &results, target_system.name);
         fflush(stdout); /* before the charts' own messages */
-        status = draw_charts(folder->working_path);
+        status = plot_campaign(folder->working_path);
         error = result_folder_commit(folder);
     }
-    if (!error && results.failed_count)
+    if (!error && results.unreadable_count)
+        status = COMMAND_ENVIRONMENT;
+    else if (!error && results.failed_count)
         status = COMMAND_FAILED;
     campaign_results_clear(&results);
     if (!error)
-        printf("\nResults and charts: %s\n", folder->final_path);
+        printf("\nResults%s: %s\n",
+               status == COMMAND_ENVIRONMENT ? ", without all charts" : " and charts",
+               folder->final_path);
     return error ? COMMAND_ENVIRONMENT : status;
 }
 

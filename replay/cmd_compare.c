@@ -15,6 +15,7 @@
 #include "replay/options.h"
 #include "replay/progress.h"
 #include "replay/real_run.h"
+#include "replay/report.h"
 #include "replay/statistics.h"
 
 enum measure { MEASURE_WALL, MEASURE_PROCESSOR, MEASURE_PEAK, MEASURE_COUNT };
@@ -22,8 +23,9 @@ enum measure { MEASURE_WALL, MEASURE_PROCESSOR, MEASURE_PEAK, MEASURE_COUNT };
 struct candidate {
     const char *name;
     char *library;
-    double *values[MEASURE_COUNT]; /* by run */
+    double *values[MEASURE_COUNT]; /* by run, NAN for one that failed */
     unsigned failed_count;
+    int failure; /* of waitpid(2), of a run that failed */
 };
 
 struct comparison {
@@ -40,6 +42,7 @@ static const struct argp_option options[] = {
      "(system,jemalloc,mimalloc,tcmalloc,mem_ts)",
      0},
     {"runs", 'r', "COUNT", 0, "runs of the program under each (5)", 0},
+    {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
     {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
     {0},
 };
@@ -57,6 +60,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (!options_read_number("--runs", argument, 1, 10000, &number))
             exit(COMMAND_USAGE);
         into->plan.repetitions = (unsigned)number;
+        return 0;
+    case 's':
+        if (!options_read_number("--seed", argument, 0, UINT32_MAX, &number))
+            exit(COMMAND_USAGE);
+        into->plan.seed = number;
         return 0;
     case 'f':
         into->wants_csv = !strcmp(argument, "csv");
@@ -85,7 +93,7 @@ static const struct argp parser = {
 
 /* ---- running ---- */
 
-static void choose_candidates(struct comparison *comparison)
+static bool choose_candidates(struct comparison *comparison)
 {
     char error[TARGET_TEXT_BYTES];
     for (unsigned i = 0; i < comparison->plan.allocator_count; i++) {
@@ -95,19 +103,24 @@ static void choose_candidates(struct comparison *comparison)
             message("%s is left out: %s", candidate->name, error);
             continue;
         }
-        for (unsigned j = 0; j < MEASURE_COUNT; j++)
-            candidate->values[j] = calloc(comparison->plan.repetitions, sizeof(double));
         comparison->candidate_count++;
+        for (unsigned j = 0; j < MEASURE_COUNT; j++) {
+            candidate->values[j] = calloc(comparison->plan.repetitions, sizeof(double));
+            if (!candidate->values[j])
+                return false;
+        }
     }
+    return true;
 }
 
 static void note(struct candidate *candidate, unsigned run, const struct real_run *taken)
 {
     bool is_good = WIFEXITED(taken->status) && WEXITSTATUS(taken->status) == 0;
     candidate->failed_count += !is_good;
-    candidate->values[MEASURE_WALL][run] = (double)taken->wall_ns;
-    candidate->values[MEASURE_PROCESSOR][run] = (double)taken->processor_ns;
-    candidate->values[MEASURE_PEAK][run] = (double)taken->peak_rss_bytes;
+    candidate->failure = is_good ? candidate->failure : taken->status;
+    candidate->values[MEASURE_WALL][run] = is_good ? (double)taken->wall_ns : NAN;
+    candidate->values[MEASURE_PROCESSOR][run] = is_good ? (double)taken->processor_ns : NAN;
+    candidate->values[MEASURE_PEAK][run] = is_good ? (double)taken->peak_rss_bytes : NAN;
 }
 
 /* Every candidate once, in random order. Returns the exit status. */
@@ -140,25 +153,30 @@ static int run_round(struct comparison *comparison, unsigned run, const struct p
 static double median_of(const struct comparison *comparison, const struct candidate *candidate,
                         enum measure measure)
 {
-    unsigned count = comparison->plan.repetitions;
-    double *copy = malloc(count * sizeof *copy), median;
-    if (!copy)
-        return NAN;
-    memcpy(copy, candidate->values[measure], count * sizeof *copy);
-    median = statistics_median(copy, count);
-    free(copy);
+    unsigned count = 0;
+    double median = NAN, *good = malloc(comparison->plan.repetitions * sizeof *good);
+    for (unsigned i = 0; good && i < comparison->plan.repetitions; i++)
+        if (!isnan(candidate->values[measure][i]))
+            good[count++] = candidate->values[measure][i];
+    if (good)
+        median = statistics_median(good, count);
+    free(good);
     return median;
 }
 
+/* Against the first candidate, over the rounds in which both runs were good. */
 static struct ratio_estimate ratio_of(const struct comparison *comparison,
                                       const struct candidate *candidate, enum measure measure)
 {
     struct ratio_estimate estimate = {NAN, NAN, NAN};
-    unsigned count = comparison->plan.repetitions;
     const struct candidate *reference = &comparison->candidates[0];
-    double *ratios = malloc(count * sizeof *ratios);
-    for (unsigned i = 0; ratios && i < count; i++)
-        ratios[i] = candidate->values[measure][i] / reference->values[measure][i];
+    double *ratios = malloc(comparison->plan.repetitions * sizeof *ratios);
+    size_t count = 0;
+    for (unsigned i = 0; ratios && i < comparison->plan.repetitions; i++) {
+        double ratio = candidate->values[measure][i] / reference->values[measure][i];
+        if (!isnan(ratio))
+            ratios[count++] = ratio;
+    }
     if (ratios) {
         struct ratio_sample sample = {ratios, count};
         statistics_estimate(&estimate, &sample, 1, 1);
@@ -176,27 +194,34 @@ static void print_table(const struct comparison *comparison)
         const struct candidate *candidate = &comparison->candidates[i];
         struct ratio_estimate wall = ratio_of(comparison, candidate, MEASURE_WALL);
         struct ratio_estimate peak = ratio_of(comparison, candidate, MEASURE_PEAK);
-        size_t length = strlen(candidate->name);
-        printf("%-14s %10.1f %10.1f %10.2f   %.3f (%.3f to %.3f)          %.3f (%.3f to %.3f)%s\n",
-               candidate->name + (length > 14 ? length - 14 : 0),
+        printf("%-14.14s", report_short_name(candidate->name));
+        if (candidate->failed_count == comparison->plan.repetitions) {
+            puts(" every run of the program failed");
+            continue;
+        }
+        printf(" %10.1f %10.1f %10.2f   %.3f (%.3f to %.3f)          %.3f (%.3f to %.3f)\n",
                median_of(comparison, candidate, MEASURE_WALL) / 1e6,
                median_of(comparison, candidate, MEASURE_PROCESSOR) / 1e6,
                median_of(comparison, candidate, MEASURE_PEAK) / 1048576, wall.ratio, wall.low,
-               wall.high, peak.ratio, peak.low, peak.high,
-               candidate->failed_count ? "   some runs failed" : "");
+               wall.high, peak.ratio, peak.low, peak.high);
     }
 }
 
 static void print_csv(const struct comparison *comparison)
 {
-    puts("schema_version,allocator,repetition,wall_ns,processor_ns,peak_rss_bytes");
+    puts("schema_version,allocator,repetition,status,wall_ns,processor_ns,peak_rss_bytes");
     for (unsigned i = 0; i < comparison->candidate_count; i++)
         for (unsigned run = 0; run < comparison->plan.repetitions; run++) {
             const struct candidate *candidate = &comparison->candidates[i];
             printf("%d,", RUN_SCHEMA_VERSION);
             csv_write_text(stdout, candidate->name);
-            printf(",%u,%.0f,%.0f,%.0f\n", run + 1, candidate->values[MEASURE_WALL][run],
-                   candidate->values[MEASURE_PROCESSOR][run], candidate->values[MEASURE_PEAK][run]);
+            printf(",%u,%s", run + 1,
+                   isnan(candidate->values[MEASURE_WALL][run]) ? "failed" : "ok");
+            for (unsigned j = 0; j < MEASURE_COUNT; j++) {
+                putchar(',');
+                csv_write_number(stdout, candidate->values[j][run]);
+            }
+            putchar('\n');
         }
 }
 
@@ -209,9 +234,14 @@ static int tell(const struct comparison *comparison)
         print_table(comparison);
     for (unsigned i = 0; i < comparison->candidate_count; i++) {
         const struct candidate *candidate = &comparison->candidates[i];
-        if (candidate->failed_count)
-            message("%s: %u of %u runs of the program failed", candidate->name,
-                    candidate->failed_count, comparison->plan.repetitions);
+        if (candidate->failed_count && WIFSIGNALED(candidate->failure))
+            message("%s: %u of %u runs of the program failed, with signal %d (%s)", candidate->name,
+                    candidate->failed_count, comparison->plan.repetitions,
+                    WTERMSIG(candidate->failure), strsignal(WTERMSIG(candidate->failure)));
+        else if (candidate->failed_count)
+            message("%s: %u of %u runs of the program failed, with exit status %d", candidate->name,
+                    candidate->failed_count, comparison->plan.repetitions,
+                    WEXITSTATUS(candidate->failure));
         failed += candidate->failed_count;
     }
     return failed ? COMMAND_FAILED : COMMAND_DONE;
@@ -223,16 +253,16 @@ int cmd_compare(int argc, char **argv)
     static char usual[] = "system,jemalloc,mimalloc,tcmalloc,mem_ts";
     struct progress progress;
     int status = COMMAND_DONE;
+    comparison.plan.seed = (uint64_t)time(NULL);
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &comparison))
         return COMMAND_USAGE;
     if (!comparison.plan.allocator_count)
         options_add_allocators(&comparison.plan, usual);
-    choose_candidates(&comparison);
-    if (!comparison.candidate_count)
+    if (!choose_candidates(&comparison) || !comparison.candidate_count)
         return COMMAND_ENVIRONMENT;
 
-    srandom((unsigned)time(NULL));
+    srandom((unsigned)comparison.plan.seed);
     progress_start(&progress, true, comparison.plan.repetitions);
     for (unsigned run = 0; run < comparison.plan.repetitions && status == COMMAND_DONE; run++) {
         status = run_round(&comparison, run, &progress);

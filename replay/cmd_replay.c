@@ -131,6 +131,12 @@ static int look_at_sources(const struct campaign_plan *plan)
         struct trace_error problem = {.byte_offset = UINT64_MAX};
         bool is_trace;
         int error = source_open(&source, plan->sources[i], &is_trace, &problem);
+        for (unsigned j = 0; !error && j < i; j++)
+            if (!strcmp(plan->sources[i], plan->sources[j])) {
+                message("%s is given twice; -r repeats a source", plan->sources[i]);
+                trace_source_close(source);
+                return COMMAND_USAGE;
+            }
         if (error) {
             message_trace_error(plan->sources[i], &problem);
             return !is_trace && error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
@@ -154,7 +160,8 @@ static int run(struct replay_options *chosen, struct result_folder *folder, int 
         if (!error)
             error = result_folder_commit(folder);
     }
-    bool has_no_source = results.source_count == 0, has_failed = results.failed_count > 0;
+    bool has_no_source = results.source_count == 0 || results.unreadable_count > 0,
+         has_failed = results.failed_count > 0;
     bool has_no_row = results.row_count > 0 && results.row_count == results.skipped_count;
     campaign_results_clear(&results);
     if (error || has_no_source || has_no_row)

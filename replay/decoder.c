@@ -184,10 +184,11 @@ static void decode_realloc(struct decoder *decoder, const struct trace_event *ev
     bool is_grown = grows_visibly(decoder->plan.touch, old_bytes, bytes);
     struct replay_event *place = reserve(decoder, event->thread, is_grown ? 2 : 1);
 
-    place[0] = (struct replay_event){.operation = is_grown ? REPLAY_REALLOC_GROWN : REPLAY_REALLOC,
-                                     .slot = event->object,
-                                     .generation = *generation,
-                                     .size = bytes};
+    place[0] = (struct replay_event){
+        .operation = (uint8_t)(is_grown ? REPLAY_REALLOC_GROWN : REPLAY_REALLOC),
+        .slot = event->object,
+        .generation = *generation,
+        .size = bytes};
     if (is_grown)
         place[1] = (struct replay_event){.operation = REPLAY_EXTENSION, .size = old_bytes};
     *generation = replay_next_generation(*generation);

@@ -28,7 +28,7 @@ static bool add_allocator(struct campaign_plan *plan, const char *name)
 
 bool options_add_allocators(struct campaign_plan *plan, char *text)
 {
-    for (char *name = strtok(text, ","); name; name = strtok(NULL, ","))
+    for (char *name; (name = strsep(&text, ","));)
         if (!add_allocator(plan, name))
             return false;
     return true;

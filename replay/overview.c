@@ -40,9 +40,8 @@ static double median_of(const struct campaign_results *results, const struct mea
         .median;
 }
 
-/* Only sources of the kind, and of those only where every other allocator of `plan` that has any
- * figure of that kind has one too, are compared: a mean over different sources would compare the
- * sources. `alone` takes single-threaded ones. */
+/* Over the sources of one kind that are marked: a mean over other sources than another allocator's
+ * would compare the sources. */
 static struct geometric_mean mean_of(const struct campaign_results *results,
                                      const struct measure *measure, const char *allocator,
                                      bool wants_traces, const bool *is_compared)
@@ -69,18 +68,12 @@ static void print_cell(FILE *stream, double value, double scale)
         fprintf(stream, " %10.*f", value / scale < 100 ? 2 : 1, value / scale);
 }
 
-static void print_name(FILE *stream, const char *name)
-{
-    size_t length = strlen(name);
-    fprintf(stream, " %10s", length > 10 ? name + length - 10 : name);
-}
-
 static void print_matrix(FILE *stream, const struct campaign_plan *plan,
                          const struct campaign_results *results, const struct measure *measure)
 {
     fprintf(stream, "%s (medians)\n%-44s", measure->title, "");
     for (unsigned j = 0; j < plan->allocator_count; j++)
-        print_name(stream, plan->allocators[j]);
+        fprintf(stream, " %10.10s", report_short_name(plan->allocators[j]));
     fputc('\n', stream);
     for (unsigned i = 0; i < results->source_count; i++) {
         bool has_any = false;
@@ -177,4 +170,8 @@ void report_overview(FILE *stream, const struct campaign_plan *plan,
         say(stream, plan, results, &time_measure);
     if (plan->measures_memory)
         say(stream, plan, results, &memory_measure);
+    fputs(
+        "These are medians of what was seen. What differs beyond the noise stands in verdicts.csv, "
+        "which needs controls and five repetitions (bench --full).\n",
+        stream);
 }

@@ -56,6 +56,8 @@ bool real_run_library(const char *target_name, char **library, char error[TARGET
         return false;
     }
     *library = strchr(name, '/') ? realpath(name, NULL) : strdup(name);
+    if (!*library)
+        snprintf(error, TARGET_TEXT_BYTES, "%s: %s", name, strerror(errno));
     return *library != NULL;
 }
 
@@ -69,8 +71,15 @@ static void become(char *const *command, const char *library, int failure)
         dup2(nowhere, STDOUT_FILENO);
         dup2(nowhere, STDERR_FILENO);
     }
-    if (library)
-        setenv("LD_PRELOAD", library, 1);
+    if (library) {
+        /* The allocator comes first: the first malloc found is the one that is used. */
+        const char *others = getenv("LD_PRELOAD");
+        char *all;
+        if (asprintf(&all, "%s%s%s", library, others && *others ? ":" : "", others ? others : "") <
+            0)
+            _exit(126);
+        setenv("LD_PRELOAD", all, 1);
+    }
     execvp(command[0], command);
     int reason = errno;
     if (write(failure, &reason, sizeof reason) < 0)

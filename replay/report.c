@@ -90,11 +90,15 @@ static int faster_first(const void *left, const void *right)
     return (x > y) - (x < y);
 }
 
+const char *report_short_name(const char *allocator)
+{
+    const char *slash = strrchr(allocator, '/');
+    return slash && slash[1] ? slash + 1 : allocator;
+}
+
 static void print_line(FILE *stream, const struct line *line)
 {
-    const char *name = line->allocator;
-    size_t length = strlen(name);
-    fprintf(stream, "  %-14s", length > 14 ? name + length - 14 : name);
+    fprintf(stream, "  %-14.14s", report_short_name(line->allocator));
     print_number(stream, 10, 1, line->time.median, 1);
     print_number(stream, 8, 1, line->time.minimum, 1);
     print_number(stream, 8, 1, line->time.maximum, 1);

@@ -6,6 +6,9 @@
 
 #include "replay/campaign.h"
 
+/* An allocator's name for a table: of a library's path the file's name alone. */
+const char *report_short_name(const char *allocator);
+
 /* A table for each source: an allocator a line, fastest first. */
 void report_tables(FILE *stream, const struct campaign_plan *plan,
                    const struct campaign_results *results);

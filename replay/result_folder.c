@@ -1,5 +1,6 @@
 #include "replay/result_folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -44,9 +45,55 @@ static int make_folders(char *path)
     return mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* What a campaign writes; anything else in a folder is somebody's own. */
+static bool is_campaign_file(const char *name)
+{
+    static const char *const suffixes[] = {".csv", ".txt", ".svg", ".png", ".html"};
+    const char *suffix = strrchr(name, '.');
+    for (size_t i = 0; suffix && i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (!strcmp(suffix, suffixes[i]))
+            return true;
+    return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+/* A folder is replaced whole, so it must hold a campaign and nothing else, or not be there, or be
+ * empty. */
+static int check_replaceable(const char *path)
+{
+    bool has_runs = false;
+    unsigned count = 0;
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT ? 0 : complain(path, errno);
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        if (!is_campaign_file(entry->d_name)) {
+            message("%s: it holds %s, which is no campaign's; name another folder with -o", path,
+                    entry->d_name);
+            closedir(folder);
+            return -EEXIST;
+        }
+        has_runs |= !strcmp(entry->d_name, "runs.csv");
+        count += entry->d_name[0] != '.';
+    }
+    closedir(folder);
+    if (has_runs || !count)
+        return 0;
+    message("%s: it holds files, but no campaign's runs.csv; name another folder with -o", path);
+    return -EEXIST;
+}
+
+/* An interrupted campaign is somebody's time: it is taken up or removed, but not by accident. */
+static int check_not_interrupted(const struct result_folder *folder)
+{
+    if (access(folder->working_path, F_OK) != 0)
+        return 0;
+    message("%s: a campaign was cut off here; take it up with --resume, or remove the folder",
+            folder->working_path);
+    return -EEXIST;
+}
+
 int result_folder_open(struct result_folder *folder, const char *path, bool resumes)
 {
-    struct stat status;
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
@@ -55,13 +102,15 @@ int result_folder_open(struct result_folder *folder, const char *path, bool resu
     if (!folder->final_path ||
         asprintf(&folder->working_path, "%s.partial", folder->final_path) < 0)
         return complain(path, ENOMEM);
-    if (stat(folder->final_path, &status) == 0 && !S_ISDIR(status.st_mode))
-        return complain(path, ENOTDIR);
-    if (resumes)
-        return 0;
-    int error = remove_tree(folder->working_path);
-    if (!error)
-        error = make_folders(folder->working_path);
+    int error = check_replaceable(folder->final_path);
+    folder->is_open = error == 0;
+    if (error || resumes)
+        return error;
+    error = check_not_interrupted(folder);
+    folder->is_open = error == 0;
+    if (error)
+        return error;
+    error = make_folders(folder->working_path);
     return error ? complain(folder->working_path, -error) : 0;
 }
 
@@ -133,7 +182,7 @@ int result_folder_commit(struct result_folder *folder)
     char *older;
     if (asprintf(&older, "%s.older", folder->final_path) < 0)
         return complain(folder->final_path, ENOMEM);
-    int error = remove_tree(older);
+    int error = remove_tree(older); /* of a commit that was cut off between its renames */
     if (!error && rename(folder->final_path, older) != 0 && errno != ENOENT)
         error = -errno;
     if (!error && rename(folder->working_path, folder->final_path) != 0)
@@ -150,8 +199,8 @@ int result_folder_commit(struct result_folder *folder)
 
 void result_folder_close(struct result_folder *folder)
 {
-    if (folder->working_path && access(folder->working_path, F_OK) == 0)
-        message("what was measured is kept in %s", folder->working_path);
+    if (folder->is_open && access(folder->working_path, F_OK) == 0)
+        message("what was measured is kept in %s; --resume takes it up", folder->working_path);
     free(folder->final_path);
     free(folder->working_path);
 }

@@ -7,10 +7,12 @@
 
 struct result_folder {
     char *final_path, *working_path; /* owned */
+    bool is_open;
 };
 
 /* Makes an empty working folder beside `path`, parents included; or, to resume, takes the one that
- * was left there. Prints a message and returns -errno on failure. */
+ * was left there. Refuses a path that holds anything but a campaign, and without `resumes` one
+ * beside which a campaign was cut off. Prints a message and returns -errno on failure. */
 int result_folder_open(struct result_folder *folder, const char *path, bool resumes);
 
 /* Writes summary.csv, verdicts.csv, machine.txt, command.txt and overview.txt. Prints a message and

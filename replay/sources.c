@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "workloads/model.h"
@@ -30,7 +31,7 @@ static char *program_folder(void)
 char *source_data_folder(const char *name)
 {
     char *folder = program_folder(), *candidate;
-    const char *const patterns[] = {HEAPLAB_SOURCE_FOLDER "/%.0s%s", "%s/../share/heaplab/%s"};
+    const char *const patterns[] = {"%s/../share/heaplab/%s", HEAPLAB_SOURCE_FOLDER "/%.0s%s"};
     for (size_t i = 0; folder && i < sizeof patterns / sizeof patterns[0]; i++) {
         if (asprintf(&candidate, patterns[i], folder, name) < 0)
             break;
@@ -118,10 +119,17 @@ static int unknown_source(const char *text, struct trace_error *error)
     return -ENOENT;
 }
 
+/* A folder that happens to have the name of a shipped trace does not hide it. */
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
 /* -ENOENT: no trace of that name. */
 static int open_trace(struct trace_source **source, const char *text, struct trace_error *error)
 {
-    if (access(text, F_OK) == 0)
+    if (is_file(text))
         return trace_open(source, text, error);
     char *path = shipped_path(text);
     int failure = path ? trace_open(source, path, error) : -ENOENT;

@@ -24,8 +24,8 @@ int source_open_model(struct trace_source **source, const char *text, struct tra
 char **source_shipped_names(void);
 void source_free_names(char **names);
 
-/* Finds a folder of the project's data ("traces/data", "plots"): in the source tree that this
- * program was built from, else where it was installed. Returns a string of the caller's, or NULL
+/* Finds a folder of the project's data ("traces/data", "plots"): where it was installed, else in
+ * the source tree that this program was built from. Returns a string of the caller's, or NULL
  * with errno. */
 char *source_data_folder(const char *name);
 

@@ -22,8 +22,17 @@ static size_t plain_length(const char *name)
     return strcspn(name, "#");
 }
 
+/* "#" and a number, or nothing. */
+static bool has_good_mark(const char *name)
+{
+    const char *mark = name + plain_length(name);
+    return !*mark || (mark[1] && strspn(mark + 1, "0123456789") == strlen(mark + 1));
+}
+
 const struct target_adapter *target_find(const char *name)
 {
+    if (!has_good_mark(name))
+        return NULL;
     for (size_t i = 0; target_registry[i]; i++)
         if (strlen(target_registry[i]->name) == plain_length(name) &&
             !strncmp(target_registry[i]->name, name, plain_length(name)))

@@ -49,7 +49,7 @@ expect 0 'wall ms' compare -a system,mem_ts -r 2 -- true
 expect 0 '^1,mem_ts,2,' compare -a system,mem_ts -r 2 --format csv -- true
 expect 1 '2 of 2 runs of the program failed' compare -a system -r 2 -- false
 expect 3 'name a program that can be run' compare -a system -r 1 -- /nowhere/program
-expect 3 'left out: /nowhere/libnone.so' compare -a /nowhere/libnone.so -r 1 -- true
+expect 3 "left out: /nowhere/libnone.so" compare -a /nowhere/libnone.so -r 1 -- true
 expect 2 'no command' compare
 
 : >"$folder/empty.trace"
@@ -86,6 +86,37 @@ mkdir "$folder/other.partial" && echo 'schema_version,allocator' >"$folder/other
 expect 3 'other columns' replay -a system -r 1 -o "$folder/other" --resume $small
 expect 3 'no campaign to take up' replay -a system -r 1 -o "$folder/none" --resume $small
 expect 2 'needs the folder' replay -a system -r 1 --resume $small
+# Nobody's files are replaced, and no interrupted campaign.
+mkdir "$folder/mine" && echo precious >"$folder/mine/notes.md"
+expect 3 'holds notes.md' replay -a system -r 1 -o "$folder/mine" $small
+mkdir "$folder/cut.partial"
+expect 3 'a campaign was cut off here' replay -a system -r 1 -o "$folder/cut" $small
+
+"$heaplab" replay -a system -r 10000 -m throughput -o "$folder/stopped" $small >/dev/null 2>"$folder/said" &
+until [ "$(wc -l <"$folder/stopped.partial/runs.csv" 2>/dev/null || echo 0)" -gt 3 ]; do sleep 0.1; done
+kill -INT $!
+wait $!
+[ $? -eq 3 ] && grep -q 'stopped.partial; --resume takes it up' "$folder/said" || {
+    echo 'an interrupted campaign does not say where it is:'
+    cat "$folder/said"
+    failures=$((failures + 1))
+}
+
+# Sources of the same name are kept apart; the same source twice is a slip.
+mkdir "$folder/one" "$folder/two"
+expect 0 '' generate fixed:rounds=1 -o "$folder/one/x.trace"
+expect 0 '' generate fixed:rounds=2 -o "$folder/two/x.trace"
+expect 0 "^$folder/two/x.trace: " replay -a system -r 1 -m throughput "$folder/one/x.trace" "$folder/two/x.trace"
+expect 2 'given twice' replay -a system $small $small
+
+# Damage behind the header shows while decoding: told once, under the name that was given.
+cp "$folder/one/x.trace" "$folder/bad.trace"
+printf 'XXXX' | dd of="$folder/bad.trace" bs=1 seek=600 conv=notrunc 2>/dev/null
+expect 3 "bad.trace: byte" replay -a system -r 1 "$folder/bad.trace"
+[ "$(printf '%s\n' "$output" | grep -c 'byte')" -eq 1 ] || { echo 'damage is told more than once'; failures=$((failures + 1)); }
+
+expect 2 "no allocator ''" replay -a system,,null $small
+expect 2 "no allocator 'system#x'" replay -a 'system#x' $small
 expect 3 'Not a directory' replay -a system -r 1 -o "$folder/good.trace" $small
 expect 3 'name another folder with -o' replay -a system -r 1 -o /proc/nowhere $small
 

@@ -67,7 +67,7 @@ static void control(struct trace_writer *writer, enum trace_kind kind, uint32_t 
 
 static struct trace_source *commit(struct trace_writer *writer)
 {
-    struct trace_source *source;
+    struct trace_source *source = NULL;
     struct trace_error error;
     if (trace_writer_commit(writer, &error) || trace_open(&source, trace_path, &error))
         fail_msg("%s", error.message);
@@ -130,7 +130,7 @@ static struct trace_source *exchange(unsigned rounds)
 
 static struct trace_source *workload(const char *specification)
 {
-    struct trace_source *source;
+    struct trace_source *source = NULL;
     struct trace_error error;
     if (workload_open(&source, specification, &error))
         fail_msg("%s", error.message);
