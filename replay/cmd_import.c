@@ -77,6 +77,9 @@ static void report(const struct import_options *options, const struct trace_impo
     if (report->mended)
         message("%s: %" PRIu64 " missing frees added: their address was allocated again", in,
                 report->mended);
+    if (report->realigned)
+        message("%s: %" PRIu64 " alignments rounded: not a power of two up to 2^30", in,
+                report->realigned);
     if (report->ignored)
         message("%s: %" PRIu64 " lines or records passed over: not of the format '%s'", in,
                 report->ignored, report->format);

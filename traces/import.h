@@ -20,6 +20,8 @@ struct trace_import_report {
     uint64_t dropped;
     /* Frees that were missing and added: their object's address was allocated again. */
     uint64_t mended;
+    /* Alignments that no trace can hold, replaced by what allocators make of them. */
+    uint64_t realigned;
     /* Lines that are not of the format, in logs that mix with others. */
     uint64_t ignored;
     /* Why and where a damaged trace of heaplab was read no further; else empty. */

@@ -178,6 +178,31 @@ static uint32_t rounded_alignment(uint64_t alignment)
     return rounded;
 }
 
+/* A call that failed may have asked for any alignment that fits. */
+static uint32_t possible_alignment(uint64_t alignment, bool has_failed)
+{
+    if (!has_failed)
+        return rounded_alignment(alignment);
+    return (uint32_t)(alignment < UINT32_MAX ? alignment : UINT32_MAX);
+}
+
+static int set_alignment(struct importer *importer, struct trace_event *event, uint64_t alignment)
+{
+    bool has_failed = event->flags & TRACE_FAILED;
+    if (!trace_kind_has_alignment(event->kind))
+        return 0;
+    event->alignment = possible_alignment(alignment, has_failed);
+    if (event->alignment == alignment)
+        return 0;
+    if (importer->is_strict)
+        return importer_fail(importer, has_failed
+                                           ? "has an alignment too large; write at most 2^32 - 1"
+                                           : "succeeds with an alignment that is no power of two "
+                                             "up to 2^30; write one, or '= failed'");
+    importer->report->realigned++;
+    return 0;
+}
+
 static int drop(struct importer *importer, const char *what)
 {
     if (importer->is_strict)
@@ -214,18 +239,16 @@ int importer_allocate(struct importer *importer, const struct foreign_request *r
                       uint64_t address)
 {
     struct trace_event event = event_of(importer, request);
-    if (!address) {
+    if (!address)
         event.flags |= TRACE_FAILED;
-        event.alignment =
-            (uint32_t)(request->alignment < UINT32_MAX ? request->alignment : UINT32_MAX);
-        return importer_append(importer, &event);
-    }
-    event.alignment = rounded_alignment(request->alignment);
-    if (is_implausible(importer, &event)) {
+    if (address && is_implausible(importer, &event)) {
         importer->report->dropped++;
         return 0;
     }
-    return add_object(importer, &event, address);
+    int status = set_alignment(importer, &event, request->alignment);
+    if (status)
+        return status;
+    return address ? add_object(importer, &event, address) : importer_append(importer, &event);
 }
 
 static int resize_null(struct importer *importer, struct trace_event *event, uint64_t new_address)

@@ -94,12 +94,22 @@ cannot_be 'realloc 1 8 = 2' 'resizes one object and names another'
 cannot_be 'malloc -8 = 2' 'is not '
 cannot_be 'malloc 99999999999999999999 = 2' 'is not '
 cannot_be 'malloc 9223372036854775808 = 2' '.*can succeed'
+cannot_be 'memalign 3 8 = 2' 'succeeds with an alignment that is no power of two up to 2\^30; write one'
+cannot_be 'posix_memalign 9223372036854775808 8 = 2' 'succeeds with an alignment that is no'
+cannot_be 'aligned_alloc 0 8 = 2' 'succeeds with an alignment that is no'
+cannot_be 'memalign 4294967296 8 = failed' 'has an alignment too large; write at most'
 cannot_be 'mallok 8 = 2' 'is not '
 cannot_be 'free 1 1' 'is not '
 cannot_be 'thread_start 0' 'starts a thread that is running'
 printf '1: malloc 0x10 5\n1: mallok 0x20 5\n' >wrong.txt
 expect 3 "line 2: is not 'TID: CALL ADDRESS" "$heaplab" import wrong.txt out.trace
 rm wrong.txt
+
+# alignments of other tools are rounded, and it is said
+printf 'memalign(3, 10) = 0x1000\nmemalign(64, 10) = 0x2000\n' >foreign.txt
+expect 0 'foreign.txt: 1 alignments? rounded: not a power of two' "$heaplab" import -f ltrace foreign.txt out.trace
+expect 0 ' memalign 4 10 = 0' "$heaplab" export out.trace -
+rm foreign.txt out.trace
 
 # what is sound in a damaged trace is kept
 expect 0 '^heaplab: cut.trace: byte 45: the file was cut off' "$heaplab" import cut.trace saved.trace
