@@ -14,7 +14,7 @@
 
 #include "allocator/slab.h"
 
-enum { FRONT_SLOTS = 29, FRONT_SLOT_BYTES = sizeof(void *), FRONT_INDEX_BITS = 16 };
+enum { FRONT_SLOTS = 61, FRONT_SLOT_BYTES = sizeof(void *), FRONT_INDEX_BITS = 16 };
 #define FRONT_HEIGHT_MASK    ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_INDEX_BITS)
 
@@ -25,7 +25,7 @@ struct bin {
     void *slots[FRONT_SLOTS];
 };
 
-_Static_assert(sizeof(struct bin) == 256, "a bin is found by a shift");
+_Static_assert(sizeof(struct bin) == 512, "a bin is found by a shift");
 
 struct front {
     struct bin bins[SLAB_CLASSES];
