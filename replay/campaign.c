@@ -16,14 +16,17 @@
 #include "replay/resume.h"
 #include "replay/runner.h"
 #include "replay/sources.h"
+#include "replay/statistics.h"
 #include "replay/target.h"
+#include "workloads/prng.h"
 
 struct campaign {
     const struct campaign_plan *plan;
     struct campaign_results *results;
     struct progress progress;
     FILE *runs, *timeline, *latency;
-    uint64_t started_ns, random_state;
+    uint64_t started_ns;
+    struct prng random;
     int processor;
     unsigned sources_begun;
     bool is_missing[CAMPAIGN_ALLOCATOR_LIMIT]; /* reported once, skipped afterwards */
@@ -55,21 +58,10 @@ static void catch_interrupts(void)
 
 /* ---- small things ---- */
 
-/* xorshift64* (Vigna, 2016): the order of runs needs no better one. */
-static uint64_t random_next(struct campaign *campaign)
-{
-    uint64_t x = campaign->random_state;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    campaign->random_state = x;
-    return x * UINT64_C(0x2545F4914F6CDD1D);
-}
-
 static void shuffle(struct campaign *campaign, unsigned *order, unsigned count)
 {
     for (unsigned i = count; i > 1; i--) {
-        unsigned other = (unsigned)(random_next(campaign) % i), kept = order[i - 1];
+        unsigned other = (unsigned)prng_below(&campaign->random, i), kept = order[i - 1];
         order[i - 1] = order[other];
         order[other] = kept;
     }
@@ -93,11 +85,6 @@ static bool budget_is_spent(const struct campaign *campaign)
     double share =
         campaign->plan->budget_s * campaign->sources_begun / campaign->plan->source_count;
     return share > 0 && (double)(clock_now_ns() - campaign->started_ns) / 1e9 > share;
-}
-
-static bool is_null(const char *allocator)
-{
-    return !strcmp(allocator, target_null.name);
 }
 
 /* ---- rows ---- */
@@ -221,8 +208,8 @@ static int run_block(struct campaign *campaign, struct block *block, unsigned re
     bool overlaps = block->mode == RUN_MEMORY;
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
-        if (!is_null(campaign->plan->allocators[i]) && can_play(campaign, i, block->source) &&
-            !is_finished(campaign, block, i, repetition))
+        if (!target_is_null(campaign->plan->allocators[i]) &&
+            can_play(campaign, i, block->source) && !is_finished(campaign, block, i, repetition))
             order[count++] = i;
     shuffle(campaign, order, count);
     for (unsigned i = 0; i < count && !error; i++) {
@@ -239,7 +226,7 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
 {
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++) {
-        if (!is_null(campaign->plan->allocators[i]))
+        if (!target_is_null(campaign->plan->allocators[i]))
             continue;
         for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
             struct pending run = {.allocator = i};
@@ -385,9 +372,9 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         .plan = plan,
         .results = results,
         .started_ns = clock_now_ns(),
-        .random_state = plan->seed * 2 + 1,
         .processor = last_processor(),
     };
+    prng_seed(&campaign.random, plan->seed);
     memset(results, 0, sizeof *results);
     if (plan->resumes) {
         int failure = resume_campaign(plan->folder, results);
@@ -440,12 +427,6 @@ double row_fragmentation(const struct run_row *row)
     return row->fragmentation_integral;
 }
 
-static int compare_doubles(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 struct campaign_statistic campaign_statistic(const struct campaign_results *results,
                                              const char *source, const char *allocator,
                                              enum run_mode mode,
@@ -460,9 +441,8 @@ struct campaign_statistic campaign_statistic(const struct campaign_results *resu
             !strcmp(row->allocator, allocator) && !strcmp(row->source, source))
             values[count++] = column(row);
     }
+    statistic.median = statistics_median(values, count); /* sorts them */
     if (count) {
-        qsort(values, count, sizeof *values, compare_doubles);
-        statistic.median = (values[(count - 1) / 2] + values[count / 2]) / 2;
         statistic.minimum = values[0];
         statistic.maximum = values[count - 1];
         statistic.count = (unsigned)count;

@@ -17,6 +17,7 @@
 #include "replay/real_run.h"
 #include "replay/report.h"
 #include "replay/statistics.h"
+#include "workloads/prng.h"
 
 enum measure { MEASURE_WALL, MEASURE_PROCESSOR, MEASURE_PEAK, MEASURE_COUNT };
 
@@ -34,6 +35,7 @@ struct comparison {
     char **command;
     struct candidate candidates[CAMPAIGN_ALLOCATOR_LIMIT];
     unsigned candidate_count;
+    struct prng random; /* of the order of runs */
 };
 
 static const struct argp_option options[] = {
@@ -128,7 +130,7 @@ static int run_round(struct comparison *comparison, unsigned run, const struct p
 {
     unsigned order[CAMPAIGN_ALLOCATOR_LIMIT];
     for (unsigned i = 0; i < comparison->candidate_count; i++) {
-        unsigned place = (unsigned)random() % (i + 1);
+        unsigned place = (unsigned)prng_below(&comparison->random, i + 1);
         order[i] = order[place];
         order[place] = i;
     }
@@ -262,7 +264,7 @@ int cmd_compare(int argc, char **argv)
     if (!choose_candidates(&comparison) || !comparison.candidate_count)
         return COMMAND_ENVIRONMENT;
 
-    srandom((unsigned)comparison.plan.seed);
+    prng_seed(&comparison.random, comparison.plan.seed);
     progress_start(&progress, true, comparison.plan.repetitions);
     for (unsigned run = 0; run < comparison.plan.repetitions && status == COMMAND_DONE; run++) {
         status = run_round(&comparison, run, &progress);

@@ -376,16 +376,11 @@ static void drain(struct engine *engine, uint64_t last_event)
 
 /* ---- a whole run ---- */
 
-static uint64_t nanoseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
-}
-
 static void note_usage(struct run_outcome *outcome, const struct rusage *before,
                        const struct rusage *after)
 {
-    outcome->user_ns = nanoseconds(after->ru_utime) - nanoseconds(before->ru_utime);
-    outcome->system_ns = nanoseconds(after->ru_stime) - nanoseconds(before->ru_stime);
+    outcome->user_ns = clock_timeval_ns(after->ru_utime) - clock_timeval_ns(before->ru_utime);
+    outcome->system_ns = clock_timeval_ns(after->ru_stime) - clock_timeval_ns(before->ru_stime);
     outcome->minor_faults = (uint64_t)(after->ru_minflt - before->ru_minflt);
     outcome->major_faults = (uint64_t)(after->ru_majflt - before->ru_majflt);
 }

@@ -27,11 +27,6 @@ struct geometric_mean {
     unsigned count;
 };
 
-static bool is_null(const char *allocator)
-{
-    return !strcmp(allocator, target_null.name);
-}
-
 static double median_of(const struct campaign_results *results, const struct measure *measure,
                         unsigned source, const char *allocator)
 {
@@ -99,7 +94,8 @@ static unsigned mark_compared(const struct campaign_plan *plan,
         is_compared[i] = results->is_trace[i] == wants_traces;
         for (unsigned j = 0; j < plan->allocator_count; j++) {
             const struct target_adapter *adapter = target_find(plan->allocators[j]);
-            if (is_null(plan->allocators[j]) || (adapter->single_threaded && !with_single_threaded))
+            if (target_is_null(plan->allocators[j]) ||
+                (adapter->single_threaded && !with_single_threaded))
                 continue;
             /* An allocator without a single figure (not installed) must not empty the comparison.
              */
@@ -133,7 +129,7 @@ static void say_group(FILE *stream, const struct campaign_plan *plan,
         if (isnan(mean.value) || mean.count < count)
             continue;
         fprintf(stream, " %s %.2f;", name, mean.value / measure->scale);
-        if (is_null(name))
+        if (target_is_null(name))
             continue;
         if (mean.value < best_value)
             best_value = mean.value, best = name;

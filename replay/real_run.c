@@ -87,11 +87,6 @@ static void become(char *const *command, const char *library, int failure)
     _exit(127);
 }
 
-static uint64_t nanoseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
-}
-
 int real_run(struct real_run *run, char *const *command, const char *library)
 {
     int failure[2], reason = 0;
@@ -113,7 +108,7 @@ int real_run(struct real_run *run, char *const *command, const char *library)
     while (wait4(child, &run->status, 0, &usage) < 0 && errno == EINTR)
         ;
     run->wall_ns = clock_now_ns() - start;
-    run->processor_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+    run->processor_ns = clock_timeval_ns(usage.ru_utime) + clock_timeval_ns(usage.ru_stime);
     run->peak_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     return got == (ssize_t)sizeof reason ? -reason : 0;
 }

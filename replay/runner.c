@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "replay/child.h"
 #include "replay/clock.h"
 #include "replay/decoder.h"
+#include "replay/sources.h"
 
 /* A window of 8 Mi events is 128 MiB: large enough for most traces at once, small enough to stay
  * far below 300 MiB. */
@@ -39,6 +39,7 @@ struct runner {
     struct runner_options options;
     struct run_window *window;
     struct decoder *decoder;
+    char *program;  /* started anew for each run */
     int descriptor; /* of the window */
     bool is_at_first_window;
     struct lane lanes[RUNNER_LANES];
@@ -162,8 +163,9 @@ int runner_open(struct runner **result, struct trace_source *source,
     runner->source = source;
     runner->options = *options;
     runner->descriptor = -1;
+    runner->program = source_program_path();
 
-    int error = trace_source_summarise(source);
+    int error = runner->program ? trace_source_summarise(source) : no_memory(source, -errno);
     if (error)
         goto failed;
     struct decoder_plan plan = {
@@ -218,6 +220,7 @@ void runner_close(struct runner *runner)
         munmap(runner->window, runner->window->mapped_bytes);
     if (runner->descriptor >= 0)
         close(runner->descriptor);
+    free(runner->program);
     free(runner);
 }
 
@@ -253,12 +256,6 @@ static pid_t start_child(const struct runner *runner, const struct lane *lane, c
     char lane_text[16], window_text[16];
     snprintf(lane_text, sizeof lane_text, "%d", lane->descriptor);
     snprintf(window_text, sizeof window_text, "%d", runner->descriptor);
-    /* By its path, not as /proc/self/exe: under Valgrind that link is Valgrind. */
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length < 0)
-        return -1;
-    program[length] = '\0';
     pid_t child = fork();
     if (child != 0)
         return child;
@@ -268,7 +265,7 @@ static pid_t start_child(const struct runner *runner, const struct lane *lane, c
     if (nowhere >= 0)
         dup2(nowhere, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for results alone */
-    execl(program, "heaplab", CHILD_COMMAND, lane_text, window_text, (char *)NULL);
+    execl(runner->program, "heaplab", CHILD_COMMAND, lane_text, window_text, (char *)NULL);
     _exit(3);
 }
 

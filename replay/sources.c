@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,23 @@
 #define TRACE_SUFFIX ".trace"
 #define MODEL_PREFIX "model:"
 
-/* The folder that holds this program, without a final slash. */
-static char *program_folder(void)
+char *source_program_path(void)
 {
-    char path[4096];
+    char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length < 0)
         return NULL;
     path[length] = '\0';
-    char *slash = strrchr(path, '/');
+    return strdup(path);
+}
+
+/* The folder that holds this program, without a final slash. */
+static char *program_folder(void)
+{
+    char *path = source_program_path(), *slash = path ? strrchr(path, '/') : NULL;
     if (slash)
         *slash = '\0';
-    return strdup(path);
+    return path;
 }
 
 char *source_data_folder(const char *name)

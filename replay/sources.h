@@ -24,6 +24,10 @@ int source_open_model(struct trace_source **source, const char *text, struct tra
 char **source_shipped_names(void);
 void source_free_names(char **names);
 
+/* The path of this program. By its path, not as /proc/self/exe: under Valgrind that link is
+ * Valgrind when it is executed. Returns a string of the caller's, or NULL with errno. */
+char *source_program_path(void);
+
 /* Finds a folder of the project's data ("traces/data", "plots"): where it was installed, else in
  * the source tree that this program was built from. Returns a string of the caller's, or NULL
  * with errno. */

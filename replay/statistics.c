@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workloads/prng.h"
+
 #define RESAMPLES 2000
 
 static int compare_doubles(const void *left, const void *right)
@@ -21,20 +23,12 @@ double statistics_median(double *values, size_t count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-/* splitmix64 (Steele, Lea, Flood, 2014). */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 /* The logarithm of the median of `count` ratios drawn with replacement. */
-static double resampled_median(const struct ratio_sample *sample, double *scratch, uint64_t *random)
+static double resampled_median(const struct ratio_sample *sample, double *scratch,
+                               struct prng *random)
 {
     for (size_t i = 0; i < sample->count; i++)
-        scratch[i] = sample->ratios[random_next(random) % sample->count];
+        scratch[i] = sample->ratios[prng_below(random, sample->count)];
     return log(statistics_median(scratch, sample->count));
 }
 
@@ -48,6 +42,7 @@ int statistics_estimate(struct ratio_estimate *estimate, const struct ratio_samp
                         size_t count, uint64_t seed)
 {
     size_t largest = 0, used = 0;
+    struct prng random;
     double sum = 0;
     *estimate = (struct ratio_estimate){NAN, NAN, NAN};
     for (size_t i = 0; i < count; i++) {
@@ -65,10 +60,11 @@ int statistics_estimate(struct ratio_estimate *estimate, const struct ratio_samp
     for (size_t i = 0; i < count; i++)
         sum += samples[i].count ? plain_median(&samples[i], scratch) : 0;
     estimate->ratio = exp(sum / (double)used);
+    prng_seed(&random, seed);
     for (size_t draw = 0; draw < RESAMPLES; draw++) {
         sum = 0;
         for (size_t i = 0; i < count; i++)
-            sum += samples[i].count ? resampled_median(&samples[i], scratch, &seed) : 0;
+            sum += samples[i].count ? resampled_median(&samples[i], scratch, &random) : 0;
         means[draw] = exp(sum / (double)used);
     }
     qsort(means, RESAMPLES, sizeof *means, compare_doubles);

@@ -49,7 +49,7 @@ enum verdict statistics_verdict(const struct ratio_estimate *estimate, size_t le
  * control. */
 double statistics_threshold(const struct ratio_estimate *control);
 
-/* The median of values, which are reordered. NAN where there is none. */
+/* The median of values, which are sorted. NAN where there is none. */
 double statistics_median(double *values, size_t count);
 
 #endif

@@ -40,6 +40,11 @@ const struct target_adapter *target_find(const char *name)
     return names_a_library(name) ? &target_shared_library : NULL;
 }
 
+bool target_is_null(const char *name)
+{
+    return !strcmp(name, target_null.name);
+}
+
 const char *target_library(const struct target_adapter *adapter, const char *name)
 {
     return adapter == &target_shared_library ? name : adapter->library;

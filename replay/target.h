@@ -55,6 +55,9 @@ extern const struct target_adapter target_null, target_system, target_jemalloc, 
  * ".so.N"; NULL for an unknown name. "NAME#2" is NAME once more, under a second name. */
 const struct target_adapter *target_find(const char *name);
 
+/* Whether the name is that of the target that measures the harness. */
+bool target_is_null(const char *name);
+
 /* The library that a target named `name` loads, NULL where none. */
 const char *target_library(const struct target_adapter *adapter, const char *name);
 

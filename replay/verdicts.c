@@ -169,8 +169,8 @@ static int write_pairs(FILE *stream, const struct campaign_plan *plan,
                                             .allocator = plan->allocators[i],
                                             .reference = plan->allocators[j],
                                             .source = source};
-            if (i == j || !strcmp(comparison.allocator, target_null.name) ||
-                !strcmp(comparison.reference, target_null.name))
+            if (i == j || target_is_null(comparison.allocator) ||
+                target_is_null(comparison.reference))
                 continue;
             int error = estimate(results, &comparison);
             if (error)
@@ -218,9 +218,8 @@ void verdicts_say(FILE *stream, const struct campaign_plan *plan,
         for (unsigned j = 0; j < plan->allocator_count; j++) {
             struct comparison comparison = {
                 .metric = &metrics[i], .allocator = plan->allocators[j], .reference = reference};
-            if (!strcmp(comparison.allocator, reference) ||
-                !strcmp(comparison.allocator, target_null.name) || estimate(results, &comparison) ||
-                !comparison.least_blocks)
+            if (!strcmp(comparison.allocator, reference) || target_is_null(comparison.allocator) ||
+                estimate(results, &comparison) || !comparison.least_blocks)
                 continue;
             say_one(stream, &comparison, &control);
         }

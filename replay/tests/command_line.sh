@@ -93,7 +93,7 @@ mkdir "$folder/cut.partial"
 expect 3 'a campaign was cut off here' replay -a system -r 1 -o "$folder/cut" $small
 
 "$heaplab" replay -a system -r 10000 -m throughput -o "$folder/stopped" $small >/dev/null 2>"$folder/said" &
-until [ "$(wc -l <"$folder/stopped.partial/runs.csv" 2>/dev/null || echo 0)" -gt 3 ]; do sleep 0.1; done
+until [ "$(cat "$folder/stopped.partial/runs.csv" 2>/dev/null | wc -l)" -gt 3 ]; do sleep 0.1; done
 kill -INT $!
 wait $!
 [ $? -eq 3 ] && grep -q 'stopped.partial; --resume takes it up' "$folder/said" || {
