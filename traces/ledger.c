@@ -79,7 +79,7 @@ static int check_request(const struct trace_ledger *ledger, const struct trace_e
                          uint64_t live_bytes_before, struct trace_error *error)
 {
     uint64_t bytes = trace_event_bytes(event);
-    if (bytes > TRACE_SIZE_MAX)
+    if (bytes > TRACE_BYTES_MAX)
         return ILLEGAL("no allocation of %" PRIu64 " bytes times %" PRIu64 " can succeed",
                        event->size, event->count);
     if (bytes > TRACE_SIZE_MAX - live_bytes_before)

@@ -42,8 +42,11 @@ enum trace_flag {
 
 #define TRACE_NO_OBJECT UINT32_MAX
 
-/* The largest size and count a trace may hold: PTRDIFF_MAX of the 64-bit platforms. */
-#define TRACE_SIZE_MAX      ((uint64_t)INT64_MAX)
+/* The most bytes that may be live at once: PTRDIFF_MAX of the 64-bit platforms. */
+#define TRACE_SIZE_MAX ((uint64_t)INT64_MAX)
+/* The most bytes that one call can get: a process's part of a 64-bit address space (x86-64 and
+ * AArch64 with four levels of page tables). Calls that failed may have asked for more. */
+#define TRACE_BYTES_MAX     (UINT64_C(1) << 47)
 #define TRACE_ALIGNMENT_MAX (UINT32_C(1) << 30)
 
 struct trace_event {

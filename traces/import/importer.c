@@ -8,9 +8,6 @@
 
 #include "traces/error.h"
 
-/* More than a user's address space of 2^47 bytes is no request that succeeded. */
-#define PLAUSIBLE_BYTES_MAX (UINT64_C(1) << 47)
-
 static int no_memory(struct importer *importer)
 {
     return trace_fail(&importer->error, ENOMEM, TRACE_NO_OFFSET, "out of memory");
@@ -163,12 +160,6 @@ static struct trace_event event_of(const struct importer *importer,
     };
 }
 
-/* A strict importer leaves this to the writer, which knows what a trace can hold. */
-static bool is_implausible(const struct importer *importer, const struct trace_event *event)
-{
-    return !importer->is_strict && trace_event_bytes(event) > PLAUSIBLE_BYTES_MAX;
-}
-
 /* What allocators make of an alignment that is no power of two, within what a trace can hold. */
 static uint32_t rounded_alignment(uint64_t alignment)
 {
@@ -202,6 +193,9 @@ static int set_alignment(struct importer *importer, struct trace_event *event, u
     importer->report->realigned++;
     return 0;
 }
+
+#define IMPOSSIBLE_SIZE \
+    "succeeds with a size too large for any process; write at most 2^47 bytes, or '= failed'"
 
 static int drop(struct importer *importer, const char *what)
 {
@@ -241,10 +235,8 @@ int importer_allocate(struct importer *importer, const struct foreign_request *r
     struct trace_event event = event_of(importer, request);
     if (!address)
         event.flags |= TRACE_FAILED;
-    if (address && is_implausible(importer, &event)) {
-        importer->report->dropped++;
-        return 0;
-    }
+    if (address && trace_event_bytes(&event) > TRACE_BYTES_MAX)
+        return drop(importer, IMPOSSIBLE_SIZE);
     int status = set_alignment(importer, &event, request->alignment);
     if (status)
         return status;
@@ -264,10 +256,8 @@ int importer_resize(struct importer *importer, const struct foreign_request *req
                     uint64_t old_address, uint64_t new_address)
 {
     struct trace_event event = event_of(importer, request);
-    if (new_address && is_implausible(importer, &event)) {
-        importer->report->dropped++;
-        return 0;
-    }
+    if (new_address && trace_event_bytes(&event) > TRACE_BYTES_MAX)
+        return drop(importer, IMPOSSIBLE_SIZE);
     if (!old_address)
         return resize_null(importer, &event, new_address);
     struct mapped_object object;

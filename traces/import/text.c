@@ -1,6 +1,7 @@
 /* heaplab's own text, as traces/text.h describes it. Nothing in it is mended: who writes by hand
  * wants to be told. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "traces/error.h"
@@ -83,6 +84,34 @@ static unsigned kind_of(const char *word, size_t length)
     return 0;
 }
 
+/* What the call names beside objects. Leaves *at and *what at the first number that is not there.
+ */
+static bool scan_request(const char **at, struct foreign_request *request, const char **what)
+{
+    *what = "alignment";
+    if (trace_kind_has_alignment(request->kind) && !scan_decimal(at, &request->alignment))
+        return false;
+    *what = "count";
+    if (trace_kind_has_count(request->kind) && !scan_decimal(at, &request->count))
+        return false;
+    *what = "size";
+    return scan_decimal(at, &request->size);
+}
+
+/* A number that is there but can't be had deserves more than what a line looks like. */
+static int missing_number(struct importer *importer, const char *at, const char *what)
+{
+    char text[100];
+    scan_blanks(&at);
+    if (*at == '-' && isdigit((unsigned char)at[1]))
+        snprintf(text, sizeof text, "negative %s; write 0 or more", what);
+    else if (isdigit((unsigned char)*at))
+        snprintf(text, sizeof text, "%s too large; write less than 2^64", what);
+    else
+        return malformed(importer);
+    return importer_fail(importer, text);
+}
+
 static int import_thread_event(struct importer *importer, unsigned kind, uint64_t thread,
                                const char *at)
 {
@@ -101,10 +130,12 @@ static int import_call(struct importer *importer, unsigned kind, const char *at)
     if (kind == TRACE_FREE)
         return scan_object(&at, &old) && scan_end(&at) ? importer_free(importer, old)
                                                        : malformed(importer);
-    if ((trace_kind_resizes(kind) && !scan_object(&at, &old)) ||
-        (trace_kind_has_alignment(kind) && !scan_decimal(&at, &request.alignment)) ||
-        (trace_kind_has_count(kind) && !scan_decimal(&at, &request.count)) ||
-        !scan_decimal(&at, &request.size) || !scan_result(&at, &result) || !scan_end(&at))
+    const char *what;
+    if (trace_kind_resizes(kind) && !scan_object(&at, &old))
+        return malformed(importer);
+    if (!scan_request(&at, &request, &what))
+        return missing_number(importer, at, what);
+    if (!scan_result(&at, &result) || !scan_end(&at))
         return malformed(importer);
     if (!trace_kind_resizes(kind))
         return importer_allocate(importer, &request, result);

@@ -91,9 +91,16 @@ cannot_be 'free 2' 'frees an object that is not live'
 cannot_be 'malloc 8 = 1' 'allocates an object that is live'
 cannot_be 'realloc 2 8 = 2' 'resizes an object that is not live'
 cannot_be 'realloc 1 8 = 2' 'resizes one object and names another'
-cannot_be 'malloc -8 = 2' 'is not '
-cannot_be 'malloc 99999999999999999999 = 2' 'is not '
-cannot_be 'malloc 9223372036854775808 = 2' '.*can succeed'
+cannot_be 'malloc -1 = 2' 'negative size; write 0 or more'
+cannot_be 'calloc -1 8 = 2' 'negative count'
+cannot_be 'malloc 99999999999999999999 = 2' 'size too large; write less than'
+cannot_be 'memalign 99999999999999999999 8 = 2' 'alignment too large'
+cannot_be 'malloc 9223372036854775807 = 2' 'succeeds with a size too large for any process; write at most'
+cannot_be 'malloc 140737488355329 = 2' 'succeeds with a size too large'
+cannot_be 'calloc 16777217 16777216 = 2' 'succeeds with a size too large'
+cannot_be 'realloc 1 9223372036854775807 = 1' 'succeeds with a size too large'
+cannot_be 'malloc x = 2' 'is not '
+cannot_be 'malloc 8 = 2 3' 'is not '
 cannot_be 'memalign 3 8 = 2' 'succeeds with an alignment that is no power of two up to 2\^30; write one'
 cannot_be 'posix_memalign 9223372036854775808 8 = 2' 'succeeds with an alignment that is no'
 cannot_be 'aligned_alloc 0 8 = 2' 'succeeds with an alignment that is no'
@@ -104,6 +111,11 @@ cannot_be 'thread_start 0' 'starts a thread that is running'
 printf '1: malloc 0x10 5\n1: mallok 0x20 5\n' >wrong.txt
 expect 3 "line 2: is not 'TID: CALL ADDRESS" "$heaplab" import wrong.txt out.trace
 rm wrong.txt
+
+# the largest request that can succeed, and one that only failed
+printf '# heaplab text 1\nmalloc 140737488355328 = 1\nmalloc 18446744073709551615 = failed\n' >large.txt
+expect 0 '2 events imported' "$heaplab" import large.txt out.trace
+rm large.txt out.trace
 
 # alignments of other tools are rounded, and it is said
 printf 'memalign(3, 10) = 0x1000\nmemalign(64, 10) = 0x2000\n' >foreign.txt

@@ -70,7 +70,7 @@ static void every_kind_and_flag(void **state)
         event_on(TRACE_FREE, 4, 0),
         event_on(TRACE_FREE, TRACE_NO_OBJECT, 0),
         event_on(TRACE_REALLOC, 5, 0),
-        event_sized(TRACE_MALLOC, TRACE_SIZE_MAX / 2),
+        event_sized(TRACE_MALLOC, TRACE_BYTES_MAX),
         event_sized(TRACE_MEMALIGN, UINT64_MAX),
         event_sized(TRACE_CALLOC, UINT64_MAX),
         event_sized(TRACE_POSIX_MEMALIGN, 1),

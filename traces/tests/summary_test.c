@@ -121,8 +121,8 @@ static void illegal_events_are_refused(void **state)
     ILLEGAL(event_on(TRACE_FREE, TRACE_NO_OBJECT, 0)); /* NULL without the flag */
     ILLEGAL(event_on(TRACE_REALLOC, 0, 10));
     ILLEGAL(event_sized(TRACE_MALLOC, TRACE_SIZE_MAX + 1));
-    ILLEGAL(event_sized(TRACE_MALLOC, TRACE_SIZE_MAX)); /* with what is live already */
-    ILLEGAL(event_on(TRACE_REALLOC, 2, TRACE_SIZE_MAX));
+    ILLEGAL(event_sized(TRACE_MALLOC, TRACE_BYTES_MAX + 1));
+    ILLEGAL(event_on(TRACE_REALLOC, 2, TRACE_BYTES_MAX + 1));
     ILLEGAL(event_sized(TRACE_MEMALIGN, 8)); /* alignment 0 */
     ILLEGAL(event_sized(0, 8));
     ILLEGAL(event_sized(TRACE_KIND_COUNT, 8));
