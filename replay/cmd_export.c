@@ -19,6 +19,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             argp_error(state, "there is no format '%s'; 'text' is the only one", argument);
         return 0;
     case ARGP_KEY_ARG:
+        if (!*argument)
+            argp_error(state, "a file name is empty; name the trace to read and the file to write");
         if (options->path_count == 2)
             argp_error(state, "'%s' is one file too many", argument);
         options->paths[options->path_count++] = argument;

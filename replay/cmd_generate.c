@@ -20,6 +20,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     struct generate_options *options = state->input;
     switch (key) {
     case 'o':
+        if (!*argument)
+            argp_error(state, "the name after -o is empty; name the trace to write");
         options->output = argument;
         return 0;
     case ARGP_KEY_ARG:
@@ -94,8 +96,9 @@ static int generate(struct trace_source *source, const struct generate_options *
         message_trace_error(options->output, &error);
         return COMMAND_ENVIRONMENT;
     }
-    printf("%s: %" PRIu64 " events, %" PRIu64 " objects and %.2f MiB live at the peak\n",
-           options->output, summary.event_count, summary.peak_live_objects,
+    printf("%s: %" PRIu64 " event%s, %" PRIu64 " object%s and %.2f MiB live at the peak\n",
+           options->output, summary.event_count, summary.event_count == 1 ? "" : "s",
+           summary.peak_live_objects, summary.peak_live_objects == 1 ? "" : "s",
            (double)summary.peak_live_bytes / (1 << 20));
     return COMMAND_DONE;
 }

@@ -34,6 +34,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             argp_error(state, "'%s' is no compression level; choose 1 to 19", argument);
         return 0;
     case ARGP_KEY_ARG:
+        if (!*argument)
+            argp_error(state, "a file name is empty; name the file to read and the trace to write");
         if (options->path_count == 2)
             argp_error(state, "'%s' is one file too many", argument);
         options->paths[options->path_count++] = argument;
@@ -66,23 +68,28 @@ static char *add_formats(int key, const char *text, void *input)
     return help;
 }
 
-static void report(const struct import_options *options, const struct trace_import_report *report)
+static void report_count(const char *path, uint64_t count, const char *one, const char *more)
 {
-    const char *in = options->paths[0];
+    if (count)
+        message("%s: %" PRIu64 " %s", path, count, count == 1 ? one : more);
+}
+
+static void report(const char *in, const struct trace_import_report *report)
+{
     if (*report->salvage_stop)
-        message("%s: byte %" PRIu64 ": %s", in, report->salvage_byte, report->salvage_stop);
-    if (report->dropped)
-        message("%s: %" PRIu64 " calls left out: their object was not seen allocated", in,
-                report->dropped);
-    if (report->mended)
-        message("%s: %" PRIu64 " missing frees added: their address was allocated again", in,
-                report->mended);
-    if (report->realigned)
-        message("%s: %" PRIu64 " alignments rounded: not a power of two up to 2^30", in,
-                report->realigned);
-    if (report->ignored)
-        message("%s: %" PRIu64 " lines or records passed over: not of the format '%s'", in,
-                report->ignored, report->format);
+        message("%s: byte %" PRIu64 ": %s; the %" PRIu64
+                " event%s before were kept, the rest is lost",
+                in, report->salvage_byte, report->salvage_stop, report->event_count,
+                report->event_count == 1 ? "" : "s");
+    report_count(in, report->dropped,
+                 "call left out: its object was not seen allocated, or is impossibly large",
+                 "calls left out: their objects were not seen allocated, or are impossibly large");
+    report_count(in, report->mended, "missing free added: its address was allocated again",
+                 "missing frees added: their addresses were allocated again");
+    report_count(in, report->realigned, "alignment rounded: not a power of two up to 2^30",
+                 "alignments rounded: not a power of two up to 2^30");
+    report_count(in, report->ignored, "line or record passed over: not of the format",
+                 "lines or records passed over: not of the format");
 }
 
 static int import(const struct import_options *options)
@@ -95,9 +102,9 @@ static int import(const struct import_options *options)
         message_trace_error(result.output_failed ? options->paths[1] : options->paths[0], &error);
         return COMMAND_ENVIRONMENT;
     }
-    report(options, &result);
-    message("%s: %" PRIu64 " events imported from the format '%s'", options->paths[1],
-            result.event_count, result.format);
+    report(options->paths[0], &result);
+    message("%s: %" PRIu64 " event%s imported from the format '%s'", options->paths[1],
+            result.event_count, result.event_count == 1 ? "" : "s", result.format);
     return COMMAND_DONE;
 }
 

@@ -73,6 +73,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     struct record_options *options = state->input;
     switch (key) {
     case 'o':
+        if (!*argument)
+            argp_error(state, "the name after -o is empty; name the trace to write");
         options->output = argument;
         return 0;
     case 'n':
@@ -321,7 +323,8 @@ static int record(const struct record_options *options, const char *recorder,
     pid_t pid = start(options->command, recorder, recording->folder);
     if (pid < 0) {
         spool_recording_remove(recording);
-        message("%s: can't be run: %s", options->command[0], strerror(-pid));
+        message("%s: can't be run: %s; %s", options->command[0], strerror(-pid),
+                pid == -ENOENT ? "check its name and path" : "name a program that may be run");
         return pid == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
     }
     if (spool_recording_save(recording, (uint32_t)pid, &error))

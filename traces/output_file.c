@@ -26,7 +26,8 @@ static int fail(struct trace_error *error, const char *what, uint64_t offset)
                              ? "; make room or write elsewhere"
                          : code == EACCES || code == EPERM || code == EROFS || code == ENOENT
                              ? "; choose a folder that exists and can be written to"
-                             : "";
+                         : code == EISDIR ? "; name a file, not a folder"
+                                          : "";
     return trace_fail(error, code, offset, "%s: %s%s", what, strerror(code), advice);
 }
 

@@ -66,7 +66,10 @@ static int open_file(struct trace_reader *reader, const char *path, struct trace
     reader->descriptor = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (reader->descriptor < 0 || fstat(reader->descriptor, &status))
-        return trace_fail(error, errno, TRACE_NO_OFFSET, "cannot be opened: %s", strerror(errno));
+        return trace_fail(error, errno, TRACE_NO_OFFSET, "cannot be opened: %s%s", strerror(errno),
+                          errno == ENOENT || errno == ENOTDIR ? "; check its name"
+                          : errno == EACCES                   ? "; make it readable"
+                                                              : "");
     if (!S_ISREG(status.st_mode))
         return trace_fail(error, EINVAL, TRACE_NO_OFFSET,
                           "not a regular file; a trace is read from a file only");
@@ -75,6 +78,15 @@ static int open_file(struct trace_reader *reader, const char *path, struct trace
                           "the file is empty; record or generate the trace again");
     reader->file_bytes = (uint64_t)status.st_size;
     return 0;
+}
+
+/* Without a header the rest can't be read, not even by an import. */
+#define NOTHING_LEFT "; copy the file again, or record or generate the trace again"
+
+/* What to try where the events before the damage are sound; nothing where that is under way. */
+static const char *remedy(const struct trace_reader *reader)
+{
+    return reader->salvage ? "" : "; 'heaplab import FILE NEW' keeps everything before";
 }
 
 /* Also the answer for headers cut short. */
@@ -97,9 +109,11 @@ static int check_file_header(struct trace_reader *reader, const uint8_t *header,
                           version, FORMAT_VERSION);
     reader->source.time_unit_ns = get_u64(header + 12);
     if (reader->source.time_unit_ns == 0 || reader->source.time_unit_ns > TIME_UNIT_NS_MAX)
-        return trace_fail(error, EPROTO, 12, "the header is damaged (an impossible time unit)");
+        return trace_fail(error, EPROTO, 12,
+                          "the header is damaged (an impossible time unit)" NOTHING_LEFT);
     if (get_u32(header + 20) > DESCRIPTION_BYTES_MAX)
-        return trace_fail(error, EPROTO, 20, "the header is damaged (an impossible length)");
+        return trace_fail(error, EPROTO, 20,
+                          "the header is damaged (an impossible length)" NOTHING_LEFT);
     return 0;
 }
 
@@ -121,12 +135,14 @@ static int read_file_header(struct trace_reader *reader, struct trace_error *err
     reader->description = (char *)rest;
     status = read_at(reader, sizeof header, rest, length + FILE_HEADER_TAIL_BYTES, error);
     if (status == -ENODATA)
-        return trace_fail(error, EPROTO, reader->file_bytes, "the file ends inside its header");
+        return trace_fail(error, EPROTO, reader->file_bytes,
+                          "the file ends inside its header" NOTHING_LEFT);
     if (status)
         return status;
     uint32_t checksum = crc32c(crc32c(0, header, sizeof header), rest, length);
     if (checksum != get_u32(rest + length))
-        return trace_fail(error, EPROTO, 0, "the header is damaged (its checksum differs)");
+        return trace_fail(error, EPROTO, 0,
+                          "the header is damaged (its checksum differs)" NOTHING_LEFT);
     rest[length] = '\0';
     reader->first_block = sizeof header + length + FILE_HEADER_TAIL_BYTES;
     return 0;
@@ -139,18 +155,17 @@ static int read_block_header(const struct trace_reader *reader, uint64_t offset,
     int status = read_at(reader, offset, bytes, sizeof bytes, error);
     if (status == -ENODATA)
         return trace_fail(error, EPROTO, offset,
-                          "the file was cut off: the block that begins here is not complete; "
-                          "'heaplab import FILE NEW' keeps everything before");
+                          "the file was cut off: the block that begins here is not complete%s",
+                          remedy(reader));
     if (status)
         return status;
     const char *problem = format_decode_block_header(bytes, header);
     if (problem)
-        return trace_fail(error, EPROTO, offset,
-                          "%s; 'heaplab import FILE NEW' keeps everything before", problem);
+        return trace_fail(error, EPROTO, offset, "%s%s", problem, remedy(reader));
     if (header->payload_bytes > reader->file_bytes - offset - BLOCK_HEADER_BYTES)
         return trace_fail(error, EPROTO, offset,
-                          "the file was cut off: the block that begins here is not complete; "
-                          "'heaplab import FILE NEW' keeps everything before");
+                          "the file was cut off: the block that begins here is not complete%s",
+                          remedy(reader));
     return 0;
 }
 
@@ -163,8 +178,8 @@ static int read_payload(struct trace_reader *reader, uint64_t offset,
         return status == -ENODATA ? -EPROTO : status;
     if (crc32c(0, reader->payload, header->payload_bytes) != header->payload_checksum)
         return trace_fail(error, EPROTO, offset,
-                          "the block that begins here is damaged (its checksum differs); "
-                          "'heaplab import FILE NEW' keeps everything before");
+                          "the block that begins here is damaged (its checksum differs)%s",
+                          remedy(reader));
     return 0;
 }
 
@@ -180,7 +195,8 @@ static int explain_missing_summary(const struct trace_reader *reader, struct tra
             return status;
         offset += BLOCK_HEADER_BYTES + header.payload_bytes;
         if (header.type == BLOCK_SUMMARY)
-            return trace_fail(error, EPROTO, offset, "the trace ends here, but the file goes on");
+            return trace_fail(error, EPROTO, offset, "the trace ends here, but the file goes on%s",
+                              remedy(reader));
     }
 }
 
@@ -256,7 +272,8 @@ static int unpack_column(struct trace_reader *reader, enum trace_column column,
                                   header->packed_bytes[column]);
     if (ZSTD_isError(got) || got != raw)
         return trace_fail(&reader->source.error, EPROTO, reader->block,
-                          "column %u of the block that begins here cannot be unpacked", column);
+                          "column %u of the block that begins here cannot be unpacked%s", column,
+                          remedy(reader));
     reader->columns.end[column] = to + raw;
     return 0;
 }
@@ -275,11 +292,11 @@ static int finish(struct trace_reader *reader, const struct block_header *header
     format_encode_summary(bytes, &counted);
     if (memcmp(bytes, reader->payload, SUMMARY_BYTES))
         return trace_fail(error, EPROTO, reader->block,
-                          "the summary is not that of the events before; 'heaplab import FILE NEW' "
-                          "writes a true one");
+                          "the summary is not that of the events before%s",
+                          reader->salvage ? "" : "; 'heaplab import FILE NEW' writes a true one");
     if (reader->next_block != reader->file_bytes)
         return trace_fail(error, EPROTO, reader->next_block,
-                          "the trace ends here, but the file goes on");
+                          "the trace ends here, but the file goes on%s", remedy(reader));
     reader->at_end = true;
     return 0;
 }
@@ -315,8 +332,8 @@ static int read_event(struct trace_reader *reader, struct trace_event *event)
         __builtin_mul_overflow(reader->columns.time, reader->source.time_unit_ns, &event->time_ns))
         problem = "a time is too large";
     if (problem)
-        return trace_fail(error, EPROTO, reader->block, "in the block that begins here, %s",
-                          problem);
+        return trace_fail(error, EPROTO, reader->block, "in the block that begins here, %s%s",
+                          problem, remedy(reader));
     int status = trace_ledger_apply(&reader->ledger, event, LEDGER_ASSIGN_IDS, error);
     if (status) {
         error->byte_offset = reader->block;
@@ -326,7 +343,8 @@ static int read_event(struct trace_reader *reader, struct trace_event *event)
         trace_columns_note_birth(&reader->columns, event->object);
     if (--reader->block_events_left == 0 && !trace_columns_at_end(&reader->columns))
         return trace_fail(error, EPROTO, reader->block,
-                          "the block that begins here holds more than its events");
+                          "the block that begins here holds more than its events%s",
+                          remedy(reader));
     return 0;
 }
 

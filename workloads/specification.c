@@ -116,7 +116,7 @@ static int parse_item(const struct workload *workload, char *item, uint64_t *val
         if (strcmp(parameter->name, item))
             continue;
         if (*given >> i & 1)
-            return refuse(error, "%s is given twice", parameter->name);
+            return refuse(error, "%s is given twice; leave one out", parameter->name);
         *given |= UINT64_C(1) << i;
         return parameter->choices ? parse_choice(parameter, text, &values[i], error)
                                   : parse_number(parameter, text, &values[i], error);

@@ -262,7 +262,9 @@ int importer_resize(struct importer *importer, const struct foreign_request *req
         return resize_null(importer, &event, new_address);
     struct mapped_object object;
     if (!address_map_find(importer->objects, old_address, &object)) {
-        int status = drop(importer, "resizes an object that is not live");
+        int status =
+            drop(importer,
+                 "resizes an object that is not live; allocate it before, or leave the line out");
         /* What it became is there from now on, wherever it came from. */
         return status || !new_address ? status : resize_null(importer, &event, new_address);
     }
@@ -296,7 +298,8 @@ int importer_free(struct importer *importer, uint64_t address)
     }
     struct mapped_object object;
     if (!address_map_remove(importer->objects, address, &object))
-        return drop(importer, "frees an object that is not live");
+        return drop(importer,
+                    "frees an object that is not live; allocate it before, or leave the line out");
     event.object = object.object;
     return importer_append(importer, &event);
 }

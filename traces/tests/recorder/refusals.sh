@@ -4,9 +4,9 @@
 says() { grep -q "$1" said || fail "wanted '$1' said: $(cat said)"; }
 
 record 127 t.trace no-such-program
-says "no-such-program: can't be run: No such file"
+says "no-such-program: can't be run: No such file or directory; check its name"
 record 126 t.trace /etc/passwd
-says "/etc/passwd: can't be run: Permission denied"
+says "/etc/passwd: can't be run: Permission denied; name a program"
 record 3 missing/t.trace true
 says "missing/t.trace: can't be written"
 mkdir taken
