@@ -108,6 +108,19 @@ static void print_count(const char *label, uint64_t value, const char *unit)
     printf("  %-18s %17s%s%s\n", label, grouped(value), *unit ? " " : "", unit);
 }
 
+/* A command may have hundreds of arguments; "heaplab export" shows all of them. */
+#define VALUE_BYTES_MAX 140
+
+/* Cuts between characters of UTF-8. */
+static void print_value(const char *text, size_t length)
+{
+    size_t shown = length;
+    if (length > VALUE_BYTES_MAX)
+        for (shown = VALUE_BYTES_MAX; shown && (text[shown] & 0xc0) == 0x80;)
+            shown--;
+    printf("%.*s%s\n", (int)shown, text, shown < length ? " ..." : "");
+}
+
 static void print_description(const char *description)
 {
     while (*description) {
@@ -115,10 +128,11 @@ static void print_description(const char *description)
         const char *colon = memchr(description, ':', length);
         if (colon) {
             const char *value = colon + 1 + strspn(colon + 1, " ");
-            printf("  %-18.*s %.*s\n", (int)(colon - description), description,
-                   (int)(description + length - value), value);
+            printf("  %-18.*s ", (int)(colon - description), description);
+            print_value(value, (size_t)(description + length - value));
         } else if (length) {
-            printf("  %.*s\n", (int)length, description);
+            fputs("  ", stdout);
+            print_value(description, length);
         }
         description += length + (description[length] == '\n');
     }

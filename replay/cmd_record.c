@@ -115,10 +115,10 @@ static const struct argp parser = {
 
 static void print_command(FILE *stream, char *const *command)
 {
-    fputs("command:", stream);
-    for (; *command; command++) {
+    for (char *const *first = command; *command; command++) {
         int is_plain = **command && !strpbrk(*command, " \t\n\"'\\$`*?;&|<>()#");
-        fputc(' ', stream);
+        if (command > first)
+            fputc(' ', stream);
         if (!is_plain)
             fputc('\'', stream);
         for (const char *at = *command; *at; at++) {
@@ -130,7 +130,29 @@ static void print_command(FILE *stream, char *const *command)
         if (!is_plain)
             fputc('\'', stream);
     }
-    fputc('\n', stream);
+}
+
+/* Every trace of a recording repeats the command, and a list of a thousand files helps nobody. */
+#define COMMAND_BYTES_MAX 400
+
+/* Cuts between characters of UTF-8. Returns whether there was the memory. */
+static int print_short_command(FILE *stream, char *const *command)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *whole = open_memstream(&text, &bytes);
+    if (!whole)
+        return 0;
+    print_command(whole, command);
+    int is_whole = !fclose(whole);
+    size_t shown = bytes;
+    if (is_whole && bytes > COMMAND_BYTES_MAX)
+        for (shown = COMMAND_BYTES_MAX; shown && (text[shown] & 0xc0) == 0x80;)
+            shown--;
+    if (is_whole)
+        fprintf(stream, "command: %.*s%s\n", (int)shown, text, shown < bytes ? " ..." : "");
+    free(text);
+    return is_whole;
 }
 
 /* Returns NULL where memory ran out. */
@@ -141,7 +163,7 @@ static char *describe(const struct record_options *options)
     FILE *stream = open_memstream(&text, &bytes);
     if (!stream)
         return NULL;
-    print_command(stream, options->command);
+    int has_command = print_short_command(stream, options->command);
     char date[32];
     time_t now = time(NULL);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
@@ -152,7 +174,10 @@ static char *describe(const struct record_options *options)
                 host.release, host.machine);
     if (options->notes)
         fputs(options->notes, stream);
-    return fclose(stream) ? NULL : text;
+    if (!fclose(stream) && has_command)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* "redis-server.trace" for /usr/bin/redis-server. Returns NULL where memory ran out. */

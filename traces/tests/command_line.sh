@@ -56,6 +56,13 @@ expect 0 '^"good.trace",[0-9]+,7,2,1,1,0,2,0,0,0,0,0,1,0,1,1,0,2,2,6000,4150,400
     "$heaplab" info --format csv good.trace
 expect 0 '^7$' bash -c "'$heaplab' info --format csv good.trace | cut -d, -f3"
 
+# a long line of the description is cut, between characters, by info alone
+{ printf '# heaplab text 1\n# command: '; printf 'xä%.0s' $(seq 100); printf '\nmalloc 1 = 0\n'; } >long.txt
+"$heaplab" import long.txt long.trace 2>/dev/null
+expect 0 '^  command            (xä){46}x \.\.\.$' "$heaplab" info long.trace
+expect 0 '^# command: (xä){100}$' "$heaplab" export long.trace -
+rm long.txt long.trace
+
 # export
 expect 0 '^4000 1 realloc 1 4000 = 1$' "$heaplab" export -f text good.trace -
 expect 0 '' "$heaplab" export good.trace out.txt

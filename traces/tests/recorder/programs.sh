@@ -23,6 +23,10 @@ same gcc -O1 -S -o - a.c
 same perl -e 'my %h; $h{$_ % 37} .= "x$_" for 1 .. 5000; print length($h{$_}), "\n" for sort keys %h'
 same sqlite3 :memory: 'create table t (a); with recursive n(i) as (select 1 union all select i + 1 from n where i < 900)
     insert into t select hex(i) from n; select count(*), max(a) from t group by length(a)'
+# A command of many arguments is cut in the description.
+record 0 t.trace gcc -S -o - a.c $(seq -f -DNUMBER_%g 200)
+"$heaplab" export t.trace - | grep -q '^# command: gcc -S -o - a.c -DNUMBER_1 .\{360,380\} \.\.\.$' || fail "a long command is not cut at 400 bytes"
+rm -f t.*
 # The allocators are preloaded into heaplab itself too, which one with a sanitizer refuses.
 ldd "$heaplab" | grep -q 'lib[at]san' && { echo "SKIPPED: other allocators, under a sanitizer"; finish; }
 for library in libjemalloc.so.2 libmimalloc.so.2.0 libtcmalloc_minimal.so.4; do
