@@ -108,7 +108,7 @@ static const struct argp parser = {
            "that of COMMAND itself, the others have their process number before the extension. The "
            "exit status is "
            "COMMAND's own; 128 plus the signal where one ended it; 126 or 127 where it could not "
-           "be run.",
+           "be run; 3 where COMMAND ended with 0 but its trace could not be written.",
 };
 
 /* ---- what goes into the description ---- */
@@ -201,13 +201,30 @@ static char *find_recorder(void)
                 RECORDER_NAME);
         return NULL;
     }
-    if (strpbrk(path, " :")) {
+    return path;
+}
+
+/* The loader takes a blank or a colon for the end of a path. */
+static int is_preloadable(const char *path)
+{
+    return !strpbrk(path, " :");
+}
+
+/* The path to preload the recorder from, the caller's to free: its own, or that of a link in the
+ * recording's folder. Returns NULL after a message. */
+static char *preload_path(const char *recorder, const struct spool_recording *recording)
+{
+    if (!is_preloadable(recorder) && !is_preloadable(recording->folder)) {
         message("%s: the loader can't preload from a path with a blank or colon; move heaplab "
-                "elsewhere",
-                path);
-        free(path);
+                "elsewhere, or write to a folder without them with -o FILE",
+                recorder);
         return NULL;
     }
+    char *path =
+        is_preloadable(recorder) ? strdup(recorder) : spool_recording_link(recording, recorder);
+    if (!path)
+        message("%s: can't be linked to: %s; move heaplab to a path without blanks and colons",
+                recorder, strerror(errno));
     return path;
 }
 
@@ -296,9 +313,48 @@ static int wait_for(pid_t pid)
 /* ---- afterwards ---- */
 
 struct tally {
+    const char *output; /* the name of the main trace */
     uint64_t trace_count;
+    uint64_t other_count; /* of them, those of other processes and of earlier programs */
+    char *other_path;     /* of the latest of these */
+    int were_stopped;     /* whether the end of one of these is missing */
     int was_bypassed;
 };
+
+#define THE_END_IS_MISSING "; the end is missing, since the disk was full"
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void report_main(const struct spool_report *report)
+{
+    const struct trace_summary *summary = &report->summary;
+    message("%s: %" PRIu64 " event%s, %" PRIu32 " thread%s, %" PRIu64
+            " byte%s live at the peak, %" PRIu64 " call%s dropped%s",
+            report->path, summary->event_count, plural(summary->event_count), summary->thread_count,
+            plural(summary->thread_count), summary->peak_live_bytes,
+            plural(summary->peak_live_bytes), summary->dropped_count,
+            plural(summary->dropped_count), report->was_stopped ? THE_END_IS_MISSING : "");
+}
+
+/* A build starts thousands of processes: they share one line. */
+static void report_others(const struct tally *tally)
+{
+    const char *end = tally->were_stopped ? THE_END_IS_MISSING : "";
+    const char *and = tally->trace_count > tally->other_count ? "and " : "";
+    if (tally->other_count == 1 && tally->other_path) {
+        message("%s1 trace of another process, %s%s", and, tally->other_path, end);
+    } else if (tally->other_count) {
+        const char *slash = strrchr(tally->output, '/');
+        const char *name = slash ? slash + 1 : tally->output;
+        const char *dot = strrchr(name, '.');
+        size_t stem = dot && dot != name ? (size_t)(dot - tally->output) : strlen(tally->output);
+        message("%s%" PRIu64 " traces of other processes, %.*s.PID%s%s", and, tally->other_count,
+                (int)stem, tally->output, tally->output + stem, end);
+    }
+}
 
 static void report_image(void *context, const struct spool_report *report)
 {
@@ -308,23 +364,27 @@ static void report_image(void *context, const struct spool_report *report)
         message_trace_error(report->path, &report->error);
         return;
     }
-    const struct trace_summary *summary = &report->summary;
-    if (!summary->event_count)
+    if (!report->summary.event_count)
         return;
     tally->trace_count++;
-    message("%s: %" PRIu64 " events, %" PRIu32 " thread%s, %" PRIu64
-            " bytes live at the peak, %" PRIu64 " calls dropped%s",
-            report->path, summary->event_count, summary->thread_count,
-            summary->thread_count == 1 ? "" : "s", summary->peak_live_bytes, summary->dropped_count,
-            report->was_stopped ? "; the end is missing, since the disk was full" : "");
+    if (!strcmp(report->path, tally->output)) {
+        report_main(report);
+        return;
+    }
+    tally->other_count++;
+    tally->were_stopped |= report->was_stopped;
+    free(tally->other_path);
+    tally->other_path = strdup(report->path);
 }
 
 /* Returns whether all traces were written. The folder stays where one was not, for another try. */
 static bool finish(const struct spool_recording *recording)
 {
-    struct tally tally = {0};
+    struct tally tally = {.output = recording->output};
     struct trace_error error;
     int failed_count = spool_recording_finish(recording, report_image, &tally, &error);
+    report_others(&tally);
+    free(tally.other_path);
     if (failed_count < 0)
         message_trace_error(recording->folder, &error);
     if (failed_count) {
@@ -345,7 +405,13 @@ static int record(const struct record_options *options, const char *recorder,
                   const struct spool_recording *recording)
 {
     struct trace_error error;
-    pid_t pid = start(options->command, recorder, recording->folder);
+    char *preload = preload_path(recorder, recording);
+    if (!preload) {
+        spool_recording_remove(recording);
+        return COMMAND_ENVIRONMENT;
+    }
+    pid_t pid = start(options->command, preload, recording->folder);
+    free(preload);
     if (pid < 0) {
         spool_recording_remove(recording);
         message("%s: can't be run: %s; %s", options->command[0], strerror(-pid),
@@ -358,8 +424,8 @@ static int record(const struct record_options *options, const char *recorder,
     struct spool_recording ended = *recording;
     ended.root_pid = (uint32_t)pid;
     ended.compression_level = options->compression_level;
-    finish(&ended);
-    return status;
+    /* A program that failed says more than a trace that did. */
+    return finish(&ended) || status ? status : COMMAND_ENVIRONMENT;
 }
 
 static int run_record(const struct record_options *options)

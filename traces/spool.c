@@ -14,6 +14,7 @@
 #include "traces/ticks.h"
 
 #define ABOUT_NAME   "about"
+#define LINK_NAME    "libheaplab-recorder.so"
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
 struct image {
@@ -98,10 +99,27 @@ static void read_boot_id(char *id, size_t bytes)
     fclose(file);
 }
 
-static FILE *open_about(const struct spool_recording *recording, const char *mode)
+static char *path_in(const struct spool_recording *recording, const char *name)
 {
     char *path;
-    if (asprintf(&path, "%s/" ABOUT_NAME, recording->folder) < 0)
+    return asprintf(&path, "%s/%s", recording->folder, name) < 0 ? NULL : path;
+}
+
+char *spool_recording_link(const struct spool_recording *recording, const char *recorder)
+{
+    char *path = path_in(recording, LINK_NAME);
+    if (!path || !symlink(recorder, path))
+        return path;
+    int code = errno;
+    free(path);
+    errno = code;
+    return NULL;
+}
+
+static FILE *open_about(const struct spool_recording *recording, const char *mode)
+{
+    char *path = path_in(recording, ABOUT_NAME);
+    if (!path)
         return NULL;
     FILE *file = fopen(path, mode);
     int code = errno;
@@ -237,10 +255,12 @@ void spool_recording_remove(const struct spool_recording *recording)
         free(path);
     }
     free(images.items);
-    char *about;
-    if (asprintf(&about, "%s/" ABOUT_NAME, recording->folder) >= 0) {
-        unlink(about);
-        free(about);
+    static const char *const others[] = {ABOUT_NAME, LINK_NAME};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char *path = path_in(recording, others[i]);
+        if (path)
+            unlink(path);
+        free(path);
     }
     rmdir(recording->folder);
 }

@@ -2,8 +2,8 @@
  * to traces.
  *
  * The folder stands beside the output as OUTPUT.recording and holds PID.IMAGE.spool files, where
- * IMAGE counts the programs that the process became by exec, and `about`, which says what was
- * recorded.
+ * IMAGE counts the programs that the process became by exec, `about`, which says what was recorded,
+ * and, where that was asked for, a link to the recorder.
  */
 #ifndef TRACES_SPOOL_H
 #define TRACES_SPOOL_H
@@ -32,6 +32,10 @@ int spool_recording_begin(struct spool_recording *recording, const char *output,
  * *error set. */
 int spool_recording_save(const struct spool_recording *recording, uint32_t root_pid,
                          struct trace_error *error);
+
+/* Puts a link to the recorder into the folder, for a loader that could not preload it from where it
+ * is. Returns the link's path, the caller's to free, or NULL with errno. */
+char *spool_recording_link(const struct spool_recording *recording, const char *recorder);
 
 /* Takes up a folder that an interrupted recording left. A NULL output is the one noted there.
  * Returns 0 or -errno with *error set; clean up in either case. */
