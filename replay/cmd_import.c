@@ -111,8 +111,8 @@ static int import(const struct import_options *options)
 int cmd_import(int argc, char **argv)
 {
     static const struct argp_option option_list[] = {
-        {"format", 'f', "FORMAT", 0, "what IN is, instead of finding out", 0},
-        {"level", 'l', "N", 0, "zstd's compression level, 1 to 19 (default 3)", 0},
+        {"format", 'f', "FORMAT", 0, "what IN is (told by its content)", 0},
+        {"level", 'l', "LEVEL", 0, "zstd's compression level, 1 to 19 (3)", 0},
         {0},
     };
     static const struct argp argp = {

@@ -281,7 +281,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct info_options *options = state->input;
     switch (key) {
-    case 'F':
+    case 'f':
         if (strcmp(argument, "csv") && strcmp(argument, "text"))
             argp_error(state, "there is no format '%s'; choose text or csv", argument);
         options->csv = !strcmp(argument, "csv");
@@ -301,7 +301,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 int cmd_info(int argc, char **argv)
 {
     static const struct argp_option option_list[] = {
-        {"format", 'F', "FORMAT", 0, "text (the default) or csv", 0},
+        {"format", 'f', "FORMAT", 0, "text or csv, on standard output (text)", 0},
         {0},
     };
     static const struct argp argp = {

@@ -38,11 +38,12 @@ struct record_options {
 enum option_key { OPTION_RECOVER = 256 };
 
 static const struct argp_option option_table[] = {
-    {"output", 'o', "FILE", 0, "The trace (default: the command's name, .trace)", 0},
-    {"compression", 'c', "LEVEL", 0, "zstd's level, 1 to 19 (default: 3)", 0},
-    {"note", 'n', "KEY: VALUE", 0, "Adds a line to the trace's description", 0},
+    {"output", 'o', "FILE", 0, "the trace to write (the command's name, .trace)", 0},
+    {"level", 'l', "LEVEL", 0, "zstd's compression level, 1 to 19 (3)", 0},
+    {"compression", 0, NULL, OPTION_ALIAS, NULL, 0},
+    {"note", 'n', "KEY: VALUE", 0, "add a line to the trace's description", 0},
     {"recover", OPTION_RECOVER, "FOLDER", 0,
-     "Instead of running a command, finish the recording that an interrupted heaplab record left "
+     "instead of running a command, finish the recording that an interrupted heaplab record left "
      "in FOLDER",
      0},
     {0}};
@@ -63,7 +64,7 @@ static error_t parse_level(struct record_options *options, const char *argument,
     char *end;
     long level = strtol(argument, &end, 10);
     if (*end || end == argument || level < 1 || level > 19)
-        argp_error(state, "a compression level is 1 to 19, not '%s'", argument);
+        argp_error(state, "'%s' is no compression level; choose 1 to 19", argument);
     options->compression_level = (int)level;
     return 0;
 }
@@ -81,7 +82,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (!strchr(argument, ':') || strchr(argument, '\n'))
             argp_error(state, "a note is one line of the form \"key: value\", not '%s'", argument);
         return add_note(options, argument);
-    case 'c':
+    case 'l':
         return parse_level(options, argument, state);
     case OPTION_RECOVER:
         options->recover_folder = argument;
@@ -103,7 +104,7 @@ static const struct argp parser = {
     .options = option_table,
     .parser = parse_option,
     .args_doc = "[--] COMMAND [ARGUMENT...]\n--recover FOLDER",
-    .doc = "Record every allocation call of COMMAND.\vEvery process that COMMAND starts gets a "
+    .doc = "Records every allocation call of COMMAND.\vEvery process that COMMAND starts gets a "
            "trace of its own: FILE is "
            "that of COMMAND itself, the others have their process number before the extension. The "
            "exit status is "

@@ -53,7 +53,7 @@ for line in 'events +7' '  malloc +2' '  thread_start +1' 'failed calls +1' 'wit
     expect 0 "^ +$line" "$heaplab" info good.trace
 done
 expect 0 '^"good.trace",[0-9]+,7,2,1,1,0,2,0,0,0,0,0,1,0,1,1,0,2,2,6000,4150,4000,4,2,4000,1,2$' \
-    "$heaplab" info --format csv good.trace
+    "$heaplab" info -f csv good.trace
 expect 0 '^7$' bash -c "'$heaplab' info --format csv good.trace | cut -d, -f3"
 
 # a long line of the description is cut, between characters, by info alone
@@ -167,6 +167,8 @@ expect 2 'name the file to read' "$heaplab" import hand.txt
 expect 2 'one file too many' "$heaplab" export a b c
 expect 2 "no format 'svg'" "$heaplab" export -f svg good.trace out
 expect 2 'no compression level' "$heaplab" import -l 20 hand.txt out.trace
+expect 2 'no compression level' "$heaplab" record -l 0 true
+expect 2 'no compression level' "$heaplab" record --compression 20 true
 expect 0 'android +Android memory_replay' "$heaplab" import --help
 
 exit $((failures != 0))

@@ -2,7 +2,7 @@
 
 # Becomes the recorder of a command, into NAME.trace; PACKAGE names the Debian package whose version goes into the description.
 become_recorder() {
-    exec "$HEAPLAB" record --compression 19 --output "$NAME.trace" \
+    exec "$HEAPLAB" record --level 19 --output "$NAME.trace" \
         --note "version: $PACKAGE $(dpkg-query -W -f '${Version}' "$PACKAGE")" -- "$@"
 }
 

@@ -14,7 +14,7 @@ record 3 taken true
 says "this is a folder"
 "$heaplab" record 2>said
 is "the status without a command" $? 2
-"$heaplab" record -c 20 -- true 2>said
+"$heaplab" record -l 20 -- true 2>said
 is "the status of a wrong level" $? 2
 is "what is left behind" "$(echo *)" "out said taken"
 

@@ -29,7 +29,7 @@ record() {
 
 # fact TRACE COLUMN: a number from heaplab info, which also checks that the whole trace is legal.
 fact() {
-    "$heaplab" info -F csv "$1" | awk -F, -v want="$2" \
+    "$heaplab" info -f csv "$1" | awk -F, -v want="$2" \
         'NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) column = i } NR == 2 { print $column }'
 }
 
