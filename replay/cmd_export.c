@@ -3,34 +3,20 @@
 #include <string.h>
 
 #include "replay/command.h"
+#include "replay/file_pair.h"
 #include "traces/text.h"
-
-struct export_options {
-    const char *paths[2]; /* in, out */
-    unsigned path_count;
-};
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-    struct export_options *options = state->input;
+    struct file_pair *files = state->input;
     switch (key) {
     case 'f':
         if (strcmp(argument, "text"))
             argp_error(state, "there is no format '%s'; 'text' is the only one", argument);
         return 0;
-    case ARGP_KEY_ARG:
-        if (!*argument)
-            argp_error(state, "a file name is empty; name the trace to read and the file to write");
-        if (options->path_count == 2)
-            argp_error(state, "'%s' is one file too many", argument);
-        options->paths[options->path_count++] = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (options->path_count < 2)
-            argp_error(state, "name the trace to read and the file to write");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return file_pair_parse(files, "the trace to read and the file to write", key, argument,
+                               state);
     }
 }
 
@@ -64,9 +50,9 @@ int cmd_export(int argc, char **argv)
         .doc = "Writes the trace IN as text, one event a line; '-' is standard output. "
                "'heaplab import' reads it back.",
     };
-    struct export_options options = {0};
+    struct file_pair files = {0};
     argp_err_exit_status = COMMAND_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+    if (argp_parse(&argp, argc, argv, 0, NULL, &files))
         return COMMAND_USAGE;
-    return export_text(options.paths[0], options.paths[1]);
+    return export_text(files.in, files.out);
 }

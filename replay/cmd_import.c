@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "replay/command.h"
+#include "replay/file_pair.h"
 #include "traces/import.h"
 
 struct import_options {
     const char *format;
-    const char *paths[2]; /* in, out */
-    unsigned path_count;
+    struct file_pair files;
     int level;
 };
 
@@ -33,19 +33,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (*end || end == argument || options->level < 1 || options->level > 19)
             argp_error(state, "'%s' is no compression level; choose 1 to 19", argument);
         return 0;
-    case ARGP_KEY_ARG:
-        if (!*argument)
-            argp_error(state, "a file name is empty; name the file to read and the trace to write");
-        if (options->path_count == 2)
-            argp_error(state, "'%s' is one file too many", argument);
-        options->paths[options->path_count++] = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (options->path_count < 2)
-            argp_error(state, "name the file to read and the trace to write");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return file_pair_parse(&options->files, "the file to read and the trace to write", key,
+                               argument, state);
     }
 }
 
@@ -97,13 +87,13 @@ static int import(const struct import_options *options)
     struct trace_import_report result;
     struct trace_error error;
     struct trace_writer_options writer = {.compression_level = options->level};
-    if (trace_import(options->paths[0], options->paths[1], options->format, &writer, &result,
+    if (trace_import(options->files.in, options->files.out, options->format, &writer, &result,
                      &error)) {
-        message_trace_error(result.output_failed ? options->paths[1] : options->paths[0], &error);
+        message_trace_error(result.output_failed ? options->files.out : options->files.in, &error);
         return COMMAND_ENVIRONMENT;
     }
-    report(options->paths[0], &result);
-    message("%s: %" PRIu64 " event%s imported from the format '%s'", options->paths[1],
+    report(options->files.in, &result);
+    message("%s: %" PRIu64 " event%s imported from the format '%s'", options->files.out,
             result.event_count, result.event_count == 1 ? "" : "s", result.format);
     return COMMAND_DONE;
 }

@@ -1,12 +1,5 @@
 /* The address map against a plain array of everything that it should hold. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "traces/tests/support.h"
 
 #include "traces/address_map.h"
 

@@ -52,20 +52,6 @@ static void sample_clean_up(struct sample *sample)
     free(sample->bytes);
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_remove();
-    return 0;
-}
-
 static void assert_is_prefix(struct event_list *got, const struct event_list *of)
 {
     assert_true(got->count <= of->count);
@@ -256,12 +242,11 @@ static void a_summary_that_lies(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(any_byte_changed),         TEST(any_byte_changed_and_resealed),
-        TEST(cut_off_anywhere),         TEST(salvage_keeps_complete_blocks),
-        TEST(more_bytes_after_the_end), TEST(what_is_not_a_trace),
-        TEST(a_summary_that_lies),
+        FOLDER_TEST(any_byte_changed),         FOLDER_TEST(any_byte_changed_and_resealed),
+        FOLDER_TEST(cut_off_anywhere),         FOLDER_TEST(salvage_keeps_complete_blocks),
+        FOLDER_TEST(more_bytes_after_the_end), FOLDER_TEST(what_is_not_a_trace),
+        FOLDER_TEST(a_summary_that_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,20 +9,6 @@
 #include "traces/import.h"
 #include "traces/text.h"
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_remove();
-    return 0;
-}
-
 static void store(const char *name, const void *bytes, size_t length)
 {
     FILE *file = fopen(folder_path(name), "wb");
@@ -217,10 +203,10 @@ static void a_line_without_end(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(glibc_records),   TEST(zip_archives),       TEST(text_round_trips),
-        TEST(unknown_content), TEST(a_line_without_end),
+        FOLDER_TEST(glibc_records),      FOLDER_TEST(zip_archives),
+        FOLDER_TEST(text_round_trips),   FOLDER_TEST(unknown_content),
+        FOLDER_TEST(a_line_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,20 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_remove();
-    return 0;
-}
-
 static int write_random(const char *path, size_t count, struct trace_error *error)
 {
     struct event_list list = {0};
@@ -154,15 +140,14 @@ static void places_that_cannot_be_written(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(a_full_device),
-        TEST(a_full_disk_leaves_nothing_behind),
-        TEST(a_failed_writer_accepts_nothing_further),
-        TEST(the_old_file_stays_until_the_new_is_whole),
-        TEST(a_link_is_followed),
-        TEST(two_writers_do_not_meet),
-        TEST(places_that_cannot_be_written),
+        FOLDER_TEST(a_full_device),
+        FOLDER_TEST(a_full_disk_leaves_nothing_behind),
+        FOLDER_TEST(a_failed_writer_accepts_nothing_further),
+        FOLDER_TEST(the_old_file_stays_until_the_new_is_whole),
+        FOLDER_TEST(a_link_is_followed),
+        FOLDER_TEST(two_writers_do_not_meet),
+        FOLDER_TEST(places_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,20 +3,6 @@
 
 #include "traces/columns.h"
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    folder_remove();
-    return 0;
-}
-
 /* Writes the list, reads it back in batches of each size and compares; leaves the list as written.
  */
 static void assert_round_trip(struct event_list *list, const struct trace_writer_options *options)
@@ -237,18 +223,17 @@ static void impossible_options_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(every_kind_and_flag),
-        TEST(threads_start_act_and_end),
-        TEST(random_streams),
-        TEST(blocks_that_are_just_full),
-        TEST(objects_older_than_the_memory_of_births),
-        TEST(an_empty_trace),
-        TEST(largest_columns_fit),
-        TEST(times_do_not_drift),
-        TEST(name_and_description_are_kept),
-        TEST(impossible_options_are_refused),
+        FOLDER_TEST(every_kind_and_flag),
+        FOLDER_TEST(threads_start_act_and_end),
+        FOLDER_TEST(random_streams),
+        FOLDER_TEST(blocks_that_are_just_full),
+        FOLDER_TEST(objects_older_than_the_memory_of_births),
+        FOLDER_TEST(an_empty_trace),
+        FOLDER_TEST(largest_columns_fit),
+        FOLDER_TEST(times_do_not_drift),
+        FOLDER_TEST(name_and_description_are_kept),
+        FOLDER_TEST(impossible_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,20 @@ void folder_remove(void)
     assert_int_equal(rmdir(folder), 0);
 }
 
+int folder_set_up(void **state)
+{
+    (void)state;
+    folder_make();
+    return 0;
+}
+
+int folder_tear_down(void **state)
+{
+    (void)state;
+    folder_remove();
+    return 0;
+}
+
 unsigned folder_file_count(void)
 {
     return each_file(NULL);

@@ -1,4 +1,5 @@
-/* What the trace tests share: a folder of their own, events by hand, whole traces in memory. */
+/* What the trace tests share: cmocka with what it needs, a folder of their own, events by hand,
+ * whole traces in memory. */
 #ifndef TRACES_TESTS_SUPPORT_H
 #define TRACES_TESTS_SUPPORT_H
 
@@ -20,6 +21,11 @@
  * an error. */
 void folder_make(void);
 void folder_remove(void);
+/* For a test in a new folder. */
+int folder_set_up(void **state);
+int folder_tear_down(void **state);
+#define FOLDER_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, folder_set_up, folder_tear_down)
 /* A path in it, in one of a few static buffers. */
 const char *folder_path(const char *name);
 /* How many files are in it. */

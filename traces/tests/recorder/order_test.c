@@ -1,17 +1,9 @@
 /* The order of calls: spools written by hand, with stamps as threads could have got them, and the
  * events they must become. */
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "traces/tests/support.h"
 
-#include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "traces/spool_format.h"
 #include "traces/spool_trace.h"
