@@ -47,7 +47,7 @@ expect "$folder/b/shared_consumer"
 pc=$(dirname "$(find "$folder/tree" -name allocator.pc)")
 lib=$(dirname "$pc")
 # The tree was installed under another prefix than it was configured for.
-flags=$(PKG_CONFIG_PATH=$pc pkg-config --define-variable=prefix="$folder/tree" --cflags --libs allocator)
+flags=$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs allocator)
 gcc -o "$folder/by_pkg_config" "$folder/p.c" $flags -pthread
 expect env LD_LIBRARY_PATH="$lib" "$folder/by_pkg_config"
 
