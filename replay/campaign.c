@@ -32,12 +32,20 @@ struct campaign {
     bool is_missing[CAMPAIGN_ALLOCATOR_LIMIT]; /* reported once, skipped afterwards */
 };
 
+/* A run that was started: in lane `lane`, unless starting it failed with `error`. */
+struct pending {
+    unsigned allocator, repetition, lane;
+    int error;
+};
+
 /* What runs of one source and mode have in common. */
 struct block {
     struct trace_source *source;
     struct runner *runner;
     enum run_mode mode;
-    double overhead_ns; /* median on `null`, NAN until known */
+    double overhead_ns;                   /* median on `null`, NAN until known */
+    struct pending pending[RUNNER_LANES]; /* oldest first: played, perhaps still draining */
+    unsigned pending_count;
 };
 
 /* Set by an interrupt: what is finished is kept, and nothing further begins. */
@@ -128,12 +136,6 @@ static void report_run(struct campaign *campaign, unsigned allocator, const stru
 
 /* ---- runs ---- */
 
-/* A run that was started: in lane `lane`, unless starting it failed with `error`. */
-struct pending {
-    unsigned allocator, lane;
-    int error;
-};
-
 static void start_run(struct campaign *campaign, struct block *block, struct pending *run)
 {
     const char *name = campaign->plan->allocators[run->allocator];
@@ -156,15 +158,14 @@ static bool is_finished(const struct campaign *campaign, const struct block *blo
 }
 
 /* Waits for the run and writes its row. Returns 0 or -errno where that can't be written. */
-static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run,
-                      unsigned repetition)
+static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run)
 {
     struct run_identity identity = {
         .allocator = campaign->plan->allocators[run->allocator],
         .source = block->source,
         .mode = block->mode,
         .touch = campaign->plan->touch,
-        .repetition = repetition,
+        .repetition = run->repetition,
         .seed = campaign->plan->seed,
     };
     const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
@@ -181,7 +182,8 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
     /* The row last: a resumed campaign takes a run for finished by its row. */
     int error = 0;
     /* Repetitions draw nearly the same line; one is enough to look at. */
-    if (campaign->timeline && repetition == 1 && block->mode == RUN_MEMORY && run_row_is_ok(row))
+    if (campaign->timeline && run->repetition == 1 && block->mode == RUN_MEMORY &&
+        run_row_is_ok(row))
         error = timeline_write(campaign->timeline, row, outcome);
     if (!error && campaign->latency && block->mode == RUN_LATENCY && run_row_is_ok(row))
         error = latency_write(campaign->latency, row, outcome);
@@ -199,25 +201,39 @@ static bool can_play(const struct campaign *campaign, unsigned allocator,
            !(adapter->single_threaded && source->summary->thread_count > 1);
 }
 
-/* One block: every allocator but `null` once, in random order. Memory runs are not timed, so one
- * may play while those before it drain. */
+static int finish_oldest(struct campaign *campaign, struct block *block)
+{
+    struct pending oldest = block->pending[0];
+    block->pending_count--;
+    memmove(block->pending, block->pending + 1, block->pending_count * sizeof oldest);
+    return finish_run(campaign, block, &oldest);
+}
+
+/* Starts a run and finishes it, or, since memory runs are not timed, lets it drain while later ones
+ * play. */
+static int run_one(struct campaign *campaign, struct block *block, unsigned allocator,
+                   unsigned repetition)
+{
+    struct pending *run = &block->pending[block->pending_count++];
+    *run = (struct pending){.allocator = allocator, .repetition = repetition};
+    start_run(campaign, block, run);
+    if (block->mode == RUN_MEMORY && block->pending_count < RUNNER_LANES)
+        return 0;
+    return finish_oldest(campaign, block);
+}
+
+/* One block: every allocator but `null` once, in random order. */
 static int run_block(struct campaign *campaign, struct block *block, unsigned repetition)
 {
-    struct pending runs[CAMPAIGN_ALLOCATOR_LIMIT];
-    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = 0, finished = 0;
-    bool overlaps = block->mode == RUN_MEMORY;
+    unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = 0;
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
         if (!target_is_null(campaign->plan->allocators[i]) &&
             can_play(campaign, i, block->source) && !is_finished(campaign, block, i, repetition))
             order[count++] = i;
     shuffle(campaign, order, count);
-    for (unsigned i = 0; i < count && !error; i++) {
-        runs[i] = (struct pending){.allocator = order[i]};
-        start_run(campaign, block, &runs[i]);
-        while (finished < (overlaps && i + 1 < count ? 0 : i + 1) && !error)
-            error = finish_run(campaign, block, &runs[finished++], repetition);
-    }
+    for (unsigned i = 0; i < count && !error; i++)
+        error = run_one(campaign, block, order[i], repetition);
     return error;
 }
 
@@ -228,13 +244,9 @@ static int run_null(struct campaign *campaign, struct block *block, unsigned rep
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++) {
         if (!target_is_null(campaign->plan->allocators[i]))
             continue;
-        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
-            struct pending run = {.allocator = i};
-            if (is_finished(campaign, block, i, repetition))
-                continue;
-            start_run(campaign, block, &run);
-            error = finish_run(campaign, block, &run, repetition);
-        }
+        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++)
+            if (!is_finished(campaign, block, i, repetition))
+                error = run_one(campaign, block, i, repetition);
         block->overhead_ns = campaign_statistic(campaign->results, block->source->name,
                                                 target_null.name, RUN_THROUGHPUT, row_ns_per_event)
                                  .median;
@@ -278,6 +290,8 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
             error = run_block(campaign, &block, repetition);
         progress_advance(&campaign->progress);
     }
+    while (block.pending_count && !error)
+        error = finish_oldest(campaign, &block);
     runner_close(block.runner);
     return error;
 }
@@ -306,7 +320,7 @@ static int run_source(struct campaign *campaign, const char *text)
     } steps[] = {
         {plan->checks, RUN_CHECK, 1},
         {plan->measures_throughput, RUN_THROUGHPUT, plan->repetitions},
-        {plan->measures_latency, RUN_LATENCY, plan->memory_repetitions},
+        {plan->measures_latency, RUN_LATENCY, plan->latency_repetitions},
         {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions},
     };
     bool is_trace;
@@ -362,7 +376,7 @@ static unsigned steps_of(const struct campaign_plan *plan)
 {
     return plan->source_count *
            ((plan->measures_throughput ? plan->repetitions : 0) +
-            (plan->measures_latency ? plan->memory_repetitions : 0) +
+            (plan->measures_latency ? plan->latency_repetitions : 0) +
             (plan->measures_memory ? plan->memory_repetitions : 0) + (plan->checks ? 1 : 0));
 }
 

@@ -23,11 +23,11 @@ struct campaign_plan {
     unsigned source_count;
     bool measures_throughput, measures_latency, measures_memory, checks;
     enum run_touch touch;
-    unsigned repetitions;        /* of throughput; memory and check run once */
-    unsigned memory_repetitions; /* of latency too */
-    unsigned limit_s;            /* for one window of one run */
-    double budget_s; /* further repetitions of throughput are left out once this is spent; 0 for no
-                        limit */
+    unsigned repetitions; /* of throughput; memory and check run once */
+    unsigned memory_repetitions, latency_repetitions;
+    unsigned limit_s; /* for one window of one run */
+    double budget_s;  /* further repetitions of throughput are left out once this is spent; 0 for no
+                         limit */
     uint64_t seed;
     bool shows_progress;
     bool resumes;       /* the folder holds the files of a campaign that was cut off */

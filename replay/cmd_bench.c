@@ -17,13 +17,14 @@
 /* How thorough a campaign is. The default leaves room for the build and the charts within five
  * minutes on two processors. */
 struct effort {
-    unsigned repetitions, memory_repetitions;
-    double budget_s;
+    unsigned repetitions, memory_repetitions, latency_repetitions;
+    double budget_s; /* for the repetitions of throughput beyond the least */
     /* All workloads, latency, an allocator under two names, and the planted effects. */
     bool is_full;
 };
-static const struct effort quick_effort = {3, 1, 1, false}, default_effort = {10, 1, 200, false},
-                           full_effort = {15, 5, 0, true};
+static const struct effort quick_effort = {3, 1, 0, 1, false},
+                           default_effort = {10, 1, 0, 200, false},
+                           full_effort = {15, 5, 1, 600, true};
 
 struct bench_options {
     struct campaign_plan plan;
@@ -149,7 +150,8 @@ int cmd_bench(int argc, char **argv)
         return COMMAND_USAGE;
     chosen.plan.repetitions = chosen.effort->repetitions;
     chosen.plan.memory_repetitions = chosen.effort->memory_repetitions;
-    chosen.plan.measures_latency = chosen.effort->is_full;
+    chosen.plan.latency_repetitions = chosen.effort->latency_repetitions;
+    chosen.plan.measures_latency = chosen.effort->latency_repetitions > 0;
     chosen.plan.budget_s = chosen.effort->budget_s;
 
     char **names = source_shipped_names();

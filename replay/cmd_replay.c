@@ -178,6 +178,7 @@ int cmd_replay(int argc, char **argv)
                 .measures_memory = true,
                 .repetitions = 5,
                 .memory_repetitions = 1,
+                .latency_repetitions = 1,
                 .touch = TOUCH_PAGE,
                 .limit_s = 600,
                 .seed = (uint64_t)time(NULL),

@@ -30,4 +30,5 @@ SELECT name FROM customer WHERE name GLOB '*3*9*' AND id NOT IN (SELECT customer
 VACUUM;
 PRAGMA integrity_check;
 END
+AGAIN='rm -f shop.db'
 record sqlite3 shop.db '.read shop.sql' >answers.txt

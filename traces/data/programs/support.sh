@@ -6,10 +6,12 @@ become_recorder() {
         --note "version: $PACKAGE $(dpkg-query -W -f '${Version}' "$PACKAGE")" -- "$@"
 }
 
-# Records the command, or, where COMPARE_RUNS is set, runs it that often for real under each allocator, into NAME.csv.
+# Records the command, or, where COMPARE_RUNS is set, runs it that often for real under each allocator, into NAME.csv. A
+# program that can't be run twice in the same folder sets AGAIN to a command that makes it possible.
+AGAIN=:
 record() {
     if [ -n "${COMPARE_RUNS-}" ]; then
-        "$HEAPLAB" compare --format csv --runs "$COMPARE_RUNS" -- "$@" >"$NAME.csv"
+        "$HEAPLAB" compare --format csv --runs "$COMPARE_RUNS" -- sh -c "$AGAIN"' && exec "$@"' sh "$@" >"$NAME.csv"
     else
         (become_recorder "$@")
     fi
