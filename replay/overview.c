@@ -129,8 +129,8 @@ static void say_group(FILE *stream, const struct campaign_plan *plan,
         if (isnan(mean.value) || mean.count < count)
             continue;
         fprintf(stream, " %s %.2f;", name, mean.value / measure->scale);
-        if (target_is_null(name))
-            continue;
+        if (target_is_null(name) || target_find(name)->is_control || strchr(name, '#'))
+            continue; /* they measure the harness and take no part in the contest */
         if (mean.value < best_value)
             best_value = mean.value, best = name;
         if (mean.value > worst_value)

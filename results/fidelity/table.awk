@@ -88,6 +88,8 @@ END {
     print "## Where replay misleads\n"
     print "- The program's own work between two calls uses the caches and the memory that the allocator lays out; a replay touches one byte a"
     print "  page, so an allocator that packs objects well, or badly, for the program's own accesses shows no difference here."
+    print "- The peak of a real run contains what a library takes by being loaded and set up, and the libraries that it brings along; a"
+    print "  replay's baseline is taken after that. It shows where the real difference is larger by about the same for every program."
     print "- The program's processor time contains its start, where a preloaded library is loaded and set up; a replay's does not."
     print "- A replay has the recorded sizes to the byte, but not what a program does by `malloc_usable_size` or by what it finds in memory."
     print "- Threads wait for nothing but each other's objects in a replay, so they run closer together than they did, and contend more."
