@@ -94,10 +94,10 @@ static int open_observer(struct engine_observer *observer, struct memory_probe *
     *observer = (struct engine_observer){.probe = probe};
     if (!error && knows_sizes) {
         observer->usable_bytes = observe_usable_bytes;
-        observer->occupancy = occupancy;
         error = occupancy_open(occupancy, slot_count);
-        if (!error)
-            error = occupancy_set_baseline(occupancy);
+        /* Where it can't be read it stays unknown; the rest of the run is as good. */
+        if (!error && occupancy_set_baseline(occupancy) == 0)
+            observer->occupancy = occupancy;
     }
     return error ? error : memory_probe_set_baseline(probe);
 }

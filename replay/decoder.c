@@ -170,7 +170,7 @@ static void decode_allocation(struct decoder *decoder, const struct trace_event 
     decoder->sizes[event->object] = bytes;
     decoder->live_bytes += bytes;
     emit(decoder, event->thread,
-         (struct replay_event){.operation = allocation_of(event),
+         (struct replay_event){.operation = (uint8_t)allocation_of(event),
                                .slot = event->object,
                                .generation = *generation,
                                .alignment_log2 = alignment_log2_of(event),

@@ -12,6 +12,10 @@
 #define PRESENT_BIT     (UINT64_C(1) << 63)
 #define ENTRIES_AT_ONCE 512
 
+/* The most address space that is looked through, which takes a tenth of a second. Who reserves more
+ * than that (a sanitizer's shadow memory does) can't be looked through page by page. */
+#define SPAN_LIMIT (UINT64_C(64) << 30)
+
 int occupancy_open(struct occupancy *occupancy, uint32_t limit)
 {
     *occupancy = (struct occupancy){.limit = limit};
@@ -157,11 +161,14 @@ static int walk_process(struct walk *walk)
     struct line_reader reader = {.descriptor = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     int error = reader.descriptor < 0 || pagemap < 0 ? -errno : 0;
-    uint64_t start, end;
+    uint64_t start, end, span = 0;
     char line[256];
-    while (!error && read_line(&reader, line, sizeof line))
-        if (is_allocators(line, &start, &end))
-            error = walk_mapping(walk, pagemap, start, end);
+    while (!error && read_line(&reader, line, sizeof line)) {
+        if (!is_allocators(line, &start, &end))
+            continue;
+        span += end - start;
+        error = span > SPAN_LIMIT ? -E2BIG : walk_mapping(walk, pagemap, start, end);
+    }
     if (reader.descriptor >= 0)
         close(reader.descriptor);
     if (pagemap >= 0)

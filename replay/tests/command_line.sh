@@ -45,8 +45,11 @@ expect 3 'is left out' replay -a /nowhere/libnone.so -r 1 $small
 expect 0 'left out' replay -a system,/nowhere/libnone.so -r 1 $small
 expect 1 'signal 11' replay -a system,"$2/libbroken-crash.so" -r 1 -m throughput $small
 
-expect 0 'wall ms' compare -a system,mem_ts -r 2 -- true
-expect 0 '^1,mem_ts,2,' compare -a system,mem_ts -r 2 --format csv -- true
+# A sanitizer must be the first library of a program, so a library built with one can't be preloaded.
+real=system,mem_ts
+[ -z "${SANITIZED-}" ] || real=system,system#2
+expect 0 'wall ms' compare -a $real -r 2 -- true
+expect 0 "^1,${real#*,},2,ok," compare -a $real -r 2 --format csv -- true
 expect 1 '2 of 2 runs of the program failed' compare -a system -r 2 -- false
 expect 3 'name a program that can be run' compare -a system -r 1 -- /nowhere/program
 expect 3 "left out: /nowhere/libnone.so" compare -a /nowhere/libnone.so -r 1 -- true
@@ -93,7 +96,10 @@ mkdir "$folder/cut.partial"
 expect 3 'a campaign was cut off here' replay -a system -r 1 -o "$folder/cut" $small
 
 "$heaplab" replay -a system -r 10000 -m throughput -o "$folder/stopped" $small >/dev/null 2>"$folder/said" &
-until [ "$(cat "$folder/stopped.partial/runs.csv" 2>/dev/null | wc -l)" -gt 3 ]; do sleep 0.1; done
+for attempt in $(seq 300); do
+    [ "$(cat "$folder/stopped.partial/runs.csv" 2>/dev/null | wc -l)" -gt 3 ] && break
+    sleep 0.1
+done
 kill -INT $!
 wait $!
 [ $? -eq 3 ] && grep -q 'stopped.partial; --resume takes it up' "$folder/said" || {

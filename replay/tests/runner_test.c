@@ -188,11 +188,13 @@ static void test_memory_of_hill(void **state)
     assert_int_equal(peak->live_bytes, 8 << 20);
     assert_true(peak->usable_bytes >= 8 << 20 && peak->usable_bytes < 9 << 20);
     assert_true(peak->resident_bytes >= 8 << 20 && peak->resident_bytes < RESIDENT_LIMIT_BYTES);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     /* Eight mapped objects: hardly a page without a live byte, and less than a page pinned for
-     * each. */
+     * each. A sanitizer reserves too much address space to look through. */
     assert_true(outcome->occupancy_known);
     assert_true(outcome->retained_bytes < RESIDENT_LIMIT_BYTES - (8 << 20));
     assert_true(outcome->pinned_bytes <= 8 * 4096);
+#endif
     assert_int_equal(end->event, 15);
     assert_int_equal(end->live_bytes, 1 << 20);
     assert_true(outcome->peak_resident_bytes >= 8 << 20 &&
