@@ -176,11 +176,6 @@ static void write_all(int descriptor, const char *text, size_t length)
     }
 }
 
-void os_write_stdout(const char *text, size_t length)
-{
-    write_all(STDOUT_FILENO, text, length);
-}
-
 void os_die(const char *line, size_t length)
 {
     write_all(STDERR_FILENO, line, length);

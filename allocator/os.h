@@ -48,7 +48,6 @@ void os_wake(uint32_t *word);
 /* Milliseconds since some moment, exact to a few. */
 uint64_t os_coarse_ms(void);
 
-void os_write_stdout(const char *text, size_t length);
 /* Writes one line to standard error and aborts. */
 _Noreturn void os_die(const char *line, size_t length);
 

@@ -12,6 +12,7 @@
 
 #include "replay/clock.h"
 #include "replay/command.h"
+#include "replay/csv.h"
 #include "replay/progress.h"
 #include "replay/resume.h"
 #include "replay/runner.h"
@@ -349,16 +350,13 @@ static int run_source(struct campaign *campaign, const char *text)
 static int open_file(struct campaign *campaign, const char *name, FILE **stream,
                      int (*write_header)(FILE *))
 {
-    char *path;
-    if (!campaign->plan->folder)
+    const struct campaign_plan *plan = campaign->plan;
+    if (!plan->folder)
         return 0;
-    if (asprintf(&path, "%s/%s", campaign->plan->folder, name) < 0)
-        return -ENOMEM;
-    *stream = fopen(path, campaign->plan->resumes ? "ae" : "we");
+    *stream = csv_open(plan->folder, name, plan->resumes ? "ae" : "we");
     int error = *stream ? 0 : -errno;
     if (!error && ftello(*stream) == 0)
         error = write_header(*stream);
-    free(path);
     return error ? write_failed(campaign, error) : 0;
 }
 

@@ -46,7 +46,6 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct bench_options *into = state->input;
-    unsigned long number;
     switch (key) {
     case 'q':
         into->effort = &quick_effort;
@@ -65,9 +64,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             exit(COMMAND_USAGE);
         return 0;
     case 's':
-        if (!options_read_number("--seed", argument, 0, UINT32_MAX, &number))
+        if (!options_set_seed(&into->plan, argument))
             exit(COMMAND_USAGE);
-        into->plan.seed = number;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "bench chooses the sources; 'heaplab replay' takes '%s'", argument);

@@ -64,14 +64,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         into->plan.repetitions = (unsigned)number;
         return 0;
     case 's':
-        if (!options_read_number("--seed", argument, 0, UINT32_MAX, &number))
+        if (!options_set_seed(&into->plan, argument))
             exit(COMMAND_USAGE);
-        into->plan.seed = number;
         return 0;
     case 'f':
-        into->wants_csv = !strcmp(argument, "csv");
-        if (!into->wants_csv && strcmp(argument, "table"))
-            argp_error(state, "no format '%s'; it is table or csv", argument);
+        if (!options_read_format(argument, &into->wants_csv))
+            exit(COMMAND_USAGE);
         return 0;
     case ARGP_KEY_ARGS:
         into->command = state->argv + state->next;

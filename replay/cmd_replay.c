@@ -56,18 +56,13 @@ static bool read_option(struct replay_options *into, int key, char *argument)
         into->plan.memory_repetitions = (unsigned)number;
         return is_good;
     case 's':
-        is_good = options_read_number("--seed", argument, 0, UINT32_MAX, &number);
-        into->plan.seed = number;
-        return is_good;
+        return options_set_seed(&into->plan, argument);
     case 'l':
         is_good = options_read_number("--limit", argument, 0, 1000000, &number);
         into->plan.limit_s = (unsigned)number;
         return is_good;
     case 'f':
-        into->wants_csv = !strcmp(argument, "csv");
-        if (!into->wants_csv && strcmp(argument, "table"))
-            message("no format '%s'; it is table or csv", argument);
-        return into->wants_csv || !strcmp(argument, "table");
+        return options_read_format(argument, &into->wants_csv);
     default:
         into->folder = argument;
         return true;

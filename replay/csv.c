@@ -2,7 +2,18 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+FILE *csv_open(const char *folder, const char *name, const char *how)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return NULL;
+    FILE *stream = fopen(path, how);
+    free(path);
+    return stream;
+}
 
 void csv_write_text(FILE *stream, const char *text)
 {

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* Opens a file of a folder, as fopen(3) does. Returns NULL with errno. */
+FILE *csv_open(const char *folder, const char *name, const char *how);
+
 /* Writes one text field, quoted where it must be. */
 void csv_write_text(FILE *stream, const char *text);
 

@@ -87,3 +87,21 @@ bool options_read_number(const char *option, const char *text, unsigned long min
     }
     return true;
 }
+
+bool options_set_seed(struct campaign_plan *plan, const char *text)
+{
+    unsigned long number;
+    if (!options_read_number("--seed", text, 0, UINT32_MAX, &number))
+        return false;
+    plan->seed = number;
+    return true;
+}
+
+bool options_read_format(const char *text, bool *wants_csv)
+{
+    *wants_csv = !strcmp(text, "csv");
+    if (*wants_csv || !strcmp(text, "table"))
+        return true;
+    message("no format '%s'; it is table or csv", text);
+    return false;
+}

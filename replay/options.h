@@ -18,6 +18,12 @@ bool options_set_modes(struct campaign_plan *plan, char *text);
 /* "none", "first", "page" or "full". Prints a message and returns false otherwise. */
 bool options_set_touch(struct campaign_plan *plan, const char *text);
 
+/* Of the order of runs. Prints a message and returns false where it is no number. */
+bool options_set_seed(struct campaign_plan *plan, const char *text);
+
+/* "table" or "csv". Prints a message and returns false otherwise. */
+bool options_read_format(const char *text, bool *wants_csv);
+
 /* A whole number between the limits. Prints a message and returns false otherwise. */
 bool options_read_number(const char *option, const char *text, unsigned long minimum,
                          unsigned long maximum, unsigned long *number);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replay/command.h"
+#include "replay/csv.h"
 #include "replay/machine_facts.h"
 #include "replay/report.h"
 #include "replay/verdicts.h"
@@ -114,17 +115,6 @@ int result_folder_open(struct result_folder *folder, const char *path, bool resu
     return error ? complain(folder->working_path, -error) : 0;
 }
 
-/* Opens a file of the working folder. */
-static FILE *create(const struct result_folder *folder, const char *name)
-{
-    char *path;
-    if (asprintf(&path, "%s/%s", folder->working_path, name) < 0)
-        return NULL;
-    FILE *stream = fopen(path, "we");
-    free(path);
-    return stream;
-}
-
 static int finish(const struct result_folder *folder, FILE *stream)
 {
     if (!stream)
@@ -139,35 +129,35 @@ static int finish(const struct result_folder *folder, FILE *stream)
 int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
                            const struct campaign_results *results, int argc, char **argv)
 {
-    FILE *stream = create(folder, "summary.csv");
+    FILE *stream = csv_open(folder->working_path, "summary.csv", "we");
     if (stream)
         report_summary(stream, plan, results);
     int error = finish(folder, stream);
     if (error)
         return error;
 
-    stream = create(folder, "verdicts.csv");
+    stream = csv_open(folder->working_path, "verdicts.csv", "we");
     if (stream)
         verdicts_write(stream, plan, results);
     error = finish(folder, stream);
     if (error)
         return error;
 
-    stream = create(folder, "machine.txt");
+    stream = csv_open(folder->working_path, "machine.txt", "we");
     if (stream)
         machine_facts_write(stream, plan, results);
     error = finish(folder, stream);
     if (error)
         return error;
 
-    stream = create(folder, "overview.txt");
+    stream = csv_open(folder->working_path, "overview.txt", "we");
     if (stream)
         report_overview(stream, plan, results);
     error = finish(folder, stream);
     if (error)
         return error;
 
-    stream = create(folder, "command.txt");
+    stream = csv_open(folder->working_path, "command.txt", "we");
     for (int i = 0; stream && i < argc; i++)
         fprintf(stream, "%s%s", i ? " " : "", argv[i]);
     if (stream)

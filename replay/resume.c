@@ -29,16 +29,6 @@ static int complain(const char *folder, const char *name, int error, const char 
     return -error;
 }
 
-static FILE *open_in(const char *folder, const char *name, const char *how)
-{
-    char *path;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return NULL;
-    FILE *stream = fopen(path, how);
-    free(path);
-    return stream;
-}
-
 /* The header must be ours to the letter: with other columns the rows would mean something else. */
 static bool is_our_header(const char *line)
 {
@@ -103,7 +93,7 @@ static int replace_file(const char *folder, const char *name, FILE *stream, int 
 
 static int rewrite_rows(const char *folder, const struct campaign_results *results)
 {
-    FILE *stream = open_in(folder, "runs.csv.new", "we");
+    FILE *stream = csv_open(folder, "runs.csv.new", "we");
     if (!stream)
         return -errno;
     int error = run_row_write_header(stream);
@@ -130,11 +120,11 @@ static int filter_lines(const char *folder, const char *name,
 {
     char *line = NULL, *fresh_name;
     size_t capacity = 0;
-    FILE *old = open_in(folder, name, "re");
+    FILE *old = csv_open(folder, name, "re");
     if (!old)
         return errno == ENOENT ? 0 : -errno;
     FILE *fresh =
-        asprintf(&fresh_name, "%s.new", name) < 0 ? NULL : open_in(folder, fresh_name, "we");
+        asprintf(&fresh_name, "%s.new", name) < 0 ? NULL : csv_open(folder, fresh_name, "we");
     if (!fresh) {
         fclose(old);
         return -errno;
@@ -151,7 +141,7 @@ static int filter_lines(const char *folder, const char *name,
 
 int resume_campaign(const char *folder, struct campaign_results *results)
 {
-    FILE *stream = open_in(folder, "runs.csv", "re");
+    FILE *stream = csv_open(folder, "runs.csv", "re");
     if (!stream)
         return complain(folder, "runs.csv", errno, "there is no campaign to take up");
     int error = read_rows(stream, folder, results);

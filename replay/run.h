@@ -109,7 +109,7 @@ struct sample {
 struct run_request {
     char target_name[4096];
     uint8_t mode, touch;
-    bool is_multi_threaded, is_preloaded, waits_for_drain;
+    bool is_multi_threaded, waits_for_drain;
     int processor; /* to run on, -1 for any */
     uint64_t largest_bytes;
 };

@@ -226,8 +226,7 @@ void runner_close(struct runner *runner)
 
 /* ---- one run ---- */
 
-static void prepare_lane(const struct runner *runner, struct lane *lane, const char *target_name,
-                         bool is_preloaded)
+static void prepare_lane(const struct runner *runner, struct lane *lane, const char *target_name)
 {
     struct run_control *control = lane->control;
     bool is_multi_threaded = runner->window->thread_count > 1;
@@ -241,7 +240,6 @@ static void prepare_lane(const struct runner *runner, struct lane *lane, const c
         .mode = (uint8_t)runner->options.mode,
         .touch = (uint8_t)(runner->options.mode == RUN_CHECK ? TOUCH_NONE : runner->options.touch),
         .is_multi_threaded = is_multi_threaded,
-        .is_preloaded = is_preloaded,
         .waits_for_drain =
             runner->options.waits_for_drain && target_find(target_name) != &target_null,
         .processor = is_multi_threaded ? -1 : runner->options.processor,
@@ -325,7 +323,7 @@ static int play_in(struct runner *runner, struct lane *lane, const char *target_
         error = fill_first_window(runner);
     if (error)
         return error;
-    prepare_lane(runner, lane, target_name, preload != NULL);
+    prepare_lane(runner, lane, target_name);
     lane->is_over = false;
     lane->child = start_child(runner, lane, preload);
     if (lane->child < 0) {
