@@ -93,29 +93,29 @@ bool os_commit(void *start, size_t bytes)
     return done;
 }
 
-void os_purge(void *start, size_t bytes)
+/* madvise(2) that leaves errno alone. */
+static bool advise(void *start, size_t bytes, int advice)
 {
     int saved = errno;
-
-    (void)madvise(start, bytes, MADV_DONTNEED);
-    errno = saved;
-}
-
-bool os_populate(void *start, size_t bytes)
-{
-    int saved = errno;
-    bool done = madvise(start, bytes, MADV_POPULATE_WRITE) == 0;
+    bool done = madvise(start, bytes, advice) == 0;
 
     errno = saved;
     return done;
 }
 
+void os_purge(void *start, size_t bytes)
+{
+    (void)advise(start, bytes, MADV_DONTNEED);
+}
+
+bool os_populate(void *start, size_t bytes)
+{
+    return advise(start, bytes, MADV_POPULATE_WRITE);
+}
+
 void os_advise_huge(void *start, size_t bytes)
 {
-    int saved = errno;
-
-    (void)madvise(start, bytes, MADV_HUGEPAGE);
-    errno = saved;
+    (void)advise(start, bytes, MADV_HUGEPAGE);
 }
 
 void *os_break_extend(size_t bytes, size_t align)

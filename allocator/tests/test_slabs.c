@@ -1,0 +1,57 @@
+/* The slabs' invariants under random use of every class; this test looks inside the library. */
+#include "allocator/slab.h"
+#include "allocator/tests/test_common.h"
+#include "allocator/zone.h"
+
+enum { COUNT = 3000, STEPS = 60000 };
+
+static struct slab_set set;
+static void *live[COUNT];
+
+static void verify(void)
+{
+    const char *broken = slab_verify(&set);
+
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static void test_sets_stay_whole(void **state)
+{
+    (void)state;
+    uint64_t random = 7;
+
+    for (int step = 0; step < STEPS; step++) {
+        size_t i = random_below(&random, COUNT);
+        if (live[i]) {
+            assert_ptr_equal(slab_owner(live[i]), &set);
+            slab_put(&set, live[i]);
+            live[i] = NULL;
+        } else {
+            unsigned size_class = (unsigned)random_below(&random, SLAB_CLASSES);
+            assert_int_equal(slab_take(&set, size_class, &live[i], 1), 1);
+        }
+        if (step % 500 == 0)
+            verify();
+    }
+}
+
+static void test_everything_put_back_returns_every_unit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        if (live[i])
+            slab_put(&set, live[i]);
+    verify();
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        assert_null(set.open[c]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sets_stay_whole),
+        cmocka_unit_test(test_everything_put_back_returns_every_unit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
