@@ -113,6 +113,28 @@ static bool choose_candidates(struct comparison *comparison)
     return true;
 }
 
+static void print_header(void)
+{
+    puts("schema_version,allocator,repetition,status,wall_ns,processor_ns,peak_rss_bytes");
+}
+
+/* At once, so that what was measured before an interrupt is not lost. */
+static void print_round(const struct comparison *comparison, unsigned run)
+{
+    for (unsigned i = 0; i < comparison->candidate_count; i++) {
+        const struct candidate *candidate = &comparison->candidates[i];
+        printf("%d,", RUN_SCHEMA_VERSION);
+        csv_write_text(stdout, candidate->name);
+        printf(",%u,%s", run + 1, isnan(candidate->values[MEASURE_WALL][run]) ? "failed" : "ok");
+        for (unsigned j = 0; j < MEASURE_COUNT; j++) {
+            putchar(',');
+            csv_write_number(stdout, candidate->values[j][run]);
+        }
+        putchar('\n');
+    }
+    fflush(stdout);
+}
+
 static void note(struct candidate *candidate, unsigned run, const struct real_run *taken)
 {
     bool is_good = WIFEXITED(taken->status) && WEXITSTATUS(taken->status) == 0;
@@ -207,30 +229,10 @@ static void print_table(const struct comparison *comparison)
     }
 }
 
-static void print_csv(const struct comparison *comparison)
-{
-    puts("schema_version,allocator,repetition,status,wall_ns,processor_ns,peak_rss_bytes");
-    for (unsigned i = 0; i < comparison->candidate_count; i++)
-        for (unsigned run = 0; run < comparison->plan.repetitions; run++) {
-            const struct candidate *candidate = &comparison->candidates[i];
-            printf("%d,", RUN_SCHEMA_VERSION);
-            csv_write_text(stdout, candidate->name);
-            printf(",%u,%s", run + 1,
-                   isnan(candidate->values[MEASURE_WALL][run]) ? "failed" : "ok");
-            for (unsigned j = 0; j < MEASURE_COUNT; j++) {
-                putchar(',');
-                csv_write_number(stdout, candidate->values[j][run]);
-            }
-            putchar('\n');
-        }
-}
-
 static int tell(const struct comparison *comparison)
 {
     unsigned failed = 0;
-    if (comparison->wants_csv)
-        print_csv(comparison);
-    else
+    if (!comparison->wants_csv)
         print_table(comparison);
     for (unsigned i = 0; i < comparison->candidate_count; i++) {
         const struct candidate *candidate = &comparison->candidates[i];
@@ -263,9 +265,13 @@ int cmd_compare(int argc, char **argv)
         return COMMAND_ENVIRONMENT;
 
     prng_seed(&comparison.random, comparison.plan.seed);
+    if (comparison.wants_csv)
+        print_header();
     progress_start(&progress, true, comparison.plan.repetitions);
     for (unsigned run = 0; run < comparison.plan.repetitions && status == COMMAND_DONE; run++) {
         status = run_round(&comparison, run, &progress);
+        if (comparison.wants_csv && status == COMMAND_DONE)
+            print_round(&comparison, run);
         progress_advance(&progress);
     }
     progress_clear(&progress);

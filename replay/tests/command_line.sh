@@ -54,6 +54,9 @@ expect 1 '2 of 2 runs of the program failed' compare -a system -r 2 -- false
 expect 3 'name a program that can be run' compare -a system -r 1 -- /nowhere/program
 expect 3 "left out: /nowhere/libnone.so" compare -a /nowhere/libnone.so -r 1 -- true
 expect 2 'no command' compare
+# Rounds are written as they end: those before an interrupt are kept.
+expect 143 '^1,system,1,ok,' compare -a system -r 3 --format csv -- \
+    sh -c '[ ! -e "$1" ] && : >"$1" || kill $PPID' sh "$folder/ran"
 
 : >"$folder/empty.trace"
 expect 3 'empty' replay "$folder/empty.trace"
