@@ -13,6 +13,7 @@
 #include "replay/clock.h"
 #include "replay/command.h"
 #include "replay/csv.h"
+#include "replay/precision.h"
 #include "replay/progress.h"
 #include "replay/resume.h"
 #include "replay/runner.h"
@@ -37,6 +38,11 @@ struct campaign {
 struct pending {
     unsigned allocator, repetition, lane;
     int error;
+};
+
+/* Repetitions of a mode: those to run, from 1, and how many were planned. */
+struct span {
+    unsigned first, last, planned;
 };
 
 /* What runs of one source and mode have in common. */
@@ -238,14 +244,16 @@ static int run_block(struct campaign *campaign, struct block *block, unsigned re
     return error;
 }
 
-/* `null` goes first: the rows of all others state its time as their overhead. */
-static int run_null(struct campaign *campaign, struct block *block, unsigned repetitions)
+/* `null` goes first: the rows of all others state its time as their overhead. Its planned runs tell
+ * that; further blocks are for pairs. */
+static int run_null(struct campaign *campaign, struct block *block, struct span span)
 {
+    unsigned last = span.last < span.planned ? span.last : span.planned;
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++) {
         if (!target_is_null(campaign->plan->allocators[i]))
             continue;
-        for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++)
+        for (unsigned repetition = span.first; repetition <= last && !error; repetition++)
             if (!is_finished(campaign, block, i, repetition))
                 error = run_one(campaign, block, i, repetition);
         block->overhead_ns = campaign_statistic(campaign->results, block->source->name,
@@ -269,7 +277,7 @@ static void report_source(struct campaign *campaign, const char *text,
 #define LEAST_BLOCKS 3
 
 static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode,
-                    unsigned repetitions)
+                    struct span span)
 {
     struct block block = {.source = source, .mode = mode, .overhead_ns = NAN};
     struct runner_options options = {
@@ -285,9 +293,10 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
         report_source(campaign, source->name, &source->error);
         return 0;
     }
-    error = run_null(campaign, &block, mode == RUN_CHECK ? 0 : repetitions);
-    for (unsigned repetition = 1; repetition <= repetitions && !error; repetition++) {
-        if (repetition <= LEAST_BLOCKS || !budget_is_spent(campaign))
+    if (mode != RUN_CHECK)
+        error = run_null(campaign, &block, span);
+    for (unsigned repetition = span.first; repetition <= span.last && !error; repetition++) {
+        if (repetition <= LEAST_BLOCKS || repetition > span.planned || !budget_is_spent(campaign))
             error = run_block(campaign, &block, repetition);
         progress_advance(&campaign->progress);
     }
@@ -308,40 +317,109 @@ static const char *choose_name(struct campaign_results *results, struct trace_so
     return source->name;
 }
 
-static int run_source(struct campaign *campaign, const char *text)
+/* Opens the source for runs; *source is NULL where that failed, which is reported. */
+static void open_source(struct campaign *campaign, const char *text, struct trace_source **source,
+                        bool *is_trace)
+{
+    struct trace_error problem = {.byte_offset = UINT64_MAX};
+    *source = NULL;
+    int error = source_open(source, text, is_trace, &problem);
+    if (!error)
+        error = trace_source_summarise(*source);
+    if (!error)
+        return;
+    report_source(campaign, text, *source ? &(*source)->error : &problem);
+    trace_source_close(*source);
+    *source = NULL;
+}
+
+/* What was planned for throughput, and what an earlier start of this campaign added: a block that
+ * was cut off is made whole, and of a whole one nothing runs again. */
+static unsigned last_block(const struct campaign *campaign, const struct trace_source *source)
+{
+    unsigned had = precision_blocks(campaign->results, source->name, RUN_THROUGHPUT),
+             planned = campaign->plan->repetitions;
+    return campaign->plan->control_width > 0 && had > planned ? had : planned;
+}
+
+static int run_source(struct campaign *campaign, unsigned place)
 {
     const struct campaign_plan *plan = campaign->plan;
     struct campaign_results *results = campaign->results;
-    struct trace_source *source = NULL;
-    struct trace_error problem = {.byte_offset = UINT64_MAX};
+    struct trace_source *source;
+    bool is_trace;
+    int error = 0;
+    campaign->sources_begun++;
+    open_source(campaign, plan->sources[place], &source, &is_trace);
+    if (!source)
+        return 0;
+    results->is_trace[results->source_count] = is_trace;
+    results->plan_places[results->source_count] = place;
+    snprintf(results->source_names[results->source_count], RUN_ROW_TEXT_BYTES, "%s",
+             choose_name(results, source, plan->sources[place]));
+    results->source_count++;
     const struct {
         bool is_wanted;
         enum run_mode mode;
-        unsigned repetitions;
+        unsigned planned, last;
     } steps[] = {
-        {plan->checks, RUN_CHECK, 1},
-        {plan->measures_throughput, RUN_THROUGHPUT, plan->repetitions},
-        {plan->measures_latency, RUN_LATENCY, plan->latency_repetitions},
-        {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions},
+        {plan->checks, RUN_CHECK, 1, 1},
+        {plan->measures_throughput, RUN_THROUGHPUT, plan->repetitions,
+         last_block(campaign, source)},
+        {plan->measures_latency, RUN_LATENCY, plan->latency_repetitions, plan->latency_repetitions},
+        {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions, plan->memory_repetitions},
     };
-    bool is_trace;
-    campaign->sources_begun++;
-    int error = source_open(&source, text, &is_trace, &problem);
-    if (!error)
-        error = trace_source_summarise(source);
-    if (error) {
-        report_source(campaign, text, source ? &source->error : &problem);
-        trace_source_close(source);
-        return 0;
-    }
-    results->is_trace[results->source_count] = is_trace;
-    snprintf(results->source_names[results->source_count], RUN_ROW_TEXT_BYTES, "%s",
-             choose_name(results, source, text));
-    results->source_count++;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !is_stopped; i++)
         if (steps[i].is_wanted)
-            error = run_mode(campaign, source, steps[i].mode, steps[i].repetitions);
+            error = run_mode(campaign, source, steps[i].mode,
+                             (struct span){1, steps[i].last, steps[i].planned});
     trace_source_close(source);
+    return error;
+}
+
+/* Gives a source that ran already further blocks of throughput. */
+static int run_further(struct campaign *campaign, unsigned place)
+{
+    const struct campaign_results *results = campaign->results;
+    struct trace_source *source;
+    bool is_trace;
+    unsigned had = precision_blocks(results, results->source_names[place], RUN_THROUGHPUT),
+             last = had + CAMPAIGN_BATCH;
+    if (last > campaign->plan->block_limit)
+        last = campaign->plan->block_limit;
+    open_source(campaign, campaign->plan->sources[results->plan_places[place]], &source, &is_trace);
+    if (!source)
+        return 0;
+    source->name = results->source_names[place];
+    int error = run_mode(campaign, source, RUN_THROUGHPUT,
+                         (struct span){had + 1, last, campaign->plan->repetitions});
+    trace_source_close(source);
+    return error;
+}
+
+/* Further blocks until the control is narrow: see precision.h. */
+static int repeat_until_precise(struct campaign *campaign)
+{
+    struct campaign_results *results = campaign->results;
+    bool is_given_up[CAMPAIGN_SOURCE_LIMIT] = {false};
+    uint64_t started_ns = clock_now_ns();
+    int error = 0;
+    while (!error && !is_stopped) {
+        struct precision precision;
+        size_t row_count = results->row_count;
+        error = precision_judge(&precision, campaign->plan, results, is_given_up);
+        if (error || precision.is_reached || !precision.has_source) {
+            results->repetition_end =
+                precision.is_reached ? REPETITION_REACHED : REPETITION_OUT_OF_BLOCKS;
+            break;
+        }
+        if ((double)(clock_now_ns() - started_ns) / 1e9 > campaign->plan->further_s) {
+            results->repetition_end = REPETITION_OUT_OF_TIME;
+            break;
+        }
+        error = run_further(campaign, precision.source);
+        is_given_up[precision.source] = results->row_count == row_count; /* unreadable by now */
+    }
     return error;
 }
 
@@ -401,7 +479,9 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
     catch_interrupts();
     for (unsigned i = 0; i < plan->source_count && !error && !is_stopped; i++)
-        error = run_source(&campaign, plan->sources[i]);
+        error = run_source(&campaign, i);
+    if (plan->measures_throughput && plan->control_width > 0 && !error && !is_stopped)
+        error = repeat_until_precise(&campaign);
     progress_clear(&campaign.progress);
     FILE *const files[] = {campaign.runs, campaign.timeline, campaign.latency};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

@@ -28,10 +28,27 @@ struct campaign_plan {
     unsigned limit_s; /* for one window of one run */
     double budget_s;  /* further repetitions of throughput are left out once this is spent; 0 for no
                          limit */
+    /* Where control_width is above 0, traces get further blocks of throughput after the planned
+     * ones, until the interval of the control over them is narrower, no trace may have more
+     * (block_limit), or further_s are spent on it; see precision.h. */
+    double control_width, further_s;
+    unsigned block_limit;
     uint64_t seed;
     bool shows_progress;
     bool resumes;       /* the folder holds the files of a campaign that was cut off */
     const char *folder; /* of runs.csv, timeline.csv and latency.csv, NULL for none; must exist */
+};
+
+/* Blocks that a trace gets at a time beyond the planned ones: opening it takes about as long as one
+ * block, and the control is judged anew after these. */
+#define CAMPAIGN_BATCH 5
+
+/* What ended the repetition of throughput. */
+enum repetition_end {
+    REPETITION_AS_PLANNED,
+    REPETITION_REACHED,
+    REPETITION_OUT_OF_TIME,
+    REPETITION_OUT_OF_BLOCKS
 };
 
 /* All rows of a campaign, and for each source whether it is a trace. */
@@ -40,7 +57,9 @@ struct campaign_results {
     size_t row_count, row_capacity;
     bool is_trace[CAMPAIGN_SOURCE_LIMIT];
     char source_names[CAMPAIGN_SOURCE_LIMIT][RUN_ROW_TEXT_BYTES];
-    unsigned source_count;     /* that could be opened */
+    unsigned plan_places[CAMPAIGN_SOURCE_LIMIT]; /* of the sources in the plan */
+    unsigned source_count;                       /* that could be opened */
+    enum repetition_end repetition_end;
     unsigned failed_count;     /* runs that failed */
     unsigned unreadable_count; /* sources that could not be read to their end */
     unsigned skipped_count;    /* runs of allocators that are not there */

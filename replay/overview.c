@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "replay/precision.h"
 #include "replay/report.h"
 #include "replay/target.h"
 
@@ -166,6 +167,7 @@ void report_overview(FILE *stream, const struct campaign_plan *plan,
         say(stream, plan, results, &time_measure);
     if (plan->measures_memory)
         say(stream, plan, results, &memory_measure);
+    precision_say(stream, plan, results);
     fputs(
         "These are medians of what was seen. What differs beyond the noise stands in verdicts.csv, "
         "which needs controls and five repetitions (bench --full).\n",

@@ -31,6 +31,10 @@ struct ratio_estimate {
 int statistics_estimate(struct ratio_estimate *estimate, const struct ratio_sample *samples,
                         size_t count, uint64_t seed);
 
+/* The variance of the logarithm of the sample's median, by the same resampling; NAN of an empty
+ * sample. Returns 0 or -ENOMEM. */
+int statistics_variance(double *variance, const struct ratio_sample *sample, uint64_t seed);
+
 enum verdict {
     VERDICT_LESS,
     VERDICT_MORE,

@@ -58,6 +58,21 @@ static void test_geometric_mean(void **state)
     assert_true(isnan(estimate_of(samples + 1, 1).ratio));
 }
 
+static void test_variance(void **state)
+{
+    const double wide[] = {0.5, 2, 1, 0.6, 1.7}, same[] = {1.3, 1.3, 1.3};
+    const struct ratio_sample samples[] = {{even, 10}, {wide, 5}, {same, 3}, {NULL, 0}};
+    double variances[4];
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(statistics_variance(&variances[i], &samples[i], 1), 0);
+    /* Medians of resamples of `even` lie within its range, 2 %. */
+    assert_true(variances[0] > 0 && variances[0] < 0.01 * 0.01);
+    assert_true(variances[1] > 100 * variances[0]);
+    assert_true(variances[2] < 1e-12);
+    assert_true(isnan(variances[3]));
+}
+
 static void test_verdicts(void **state)
 {
     struct ratio_sample same = {even, 10}, more = {higher, 10};
@@ -78,9 +93,8 @@ static void test_verdicts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_median),
-        cmocka_unit_test(test_estimate),
-        cmocka_unit_test(test_geometric_mean),
+        cmocka_unit_test(test_median),         cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_geometric_mean), cmocka_unit_test(test_variance),
         cmocka_unit_test(test_verdicts),
     };
     return cmocka_run_group_tests(tests, make_higher, NULL);
