@@ -6,6 +6,7 @@
 
 #include "replay/campaign.h"
 #include "replay/command.h"
+#include "replay/instrument.h"
 #include "replay/options.h"
 #include "replay/report.h"
 #include "replay/result_folder.h"
@@ -122,9 +123,16 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
         status = plot_campaign(folder->working_path);
         error = result_folder_commit(folder);
     }
+    bool is_unsound = !error && chosen->effort->is_full &&
+                      instrument_judge(NULL, plan, &results) != INSTRUMENT_SOUND;
+    if (is_unsound)
+        message("%s: the campaign did not see what was planted in it, or saw what was not; its "
+                "verdicts are not to be trusted: see 'instrument:' in overview.txt, and measure "
+                "again on a quiet machine",
+                folder->final_path);
     if (!error && results.unreadable_count)
         status = COMMAND_ENVIRONMENT;
-    else if (!error && results.failed_count)
+    else if (!error && (results.failed_count || is_unsound))
         status = COMMAND_FAILED;
     campaign_results_clear(&results);
     if (!error)
