@@ -58,7 +58,7 @@ function csv_quote(text) {
 # What is measured for the harness's own sake, and drawn in no chart as an allocator: its cost, and a full campaign's
 # controls (an allocator under a second name, and those with a planted effect).
 function is_no_contender(name) {
-    return name == "null" || name == "slow" || name == "fat" || name ~ /#[0-9]+$/
+    return name == "null" || name == "slow" || name == "fat" || name == "leaky" || name ~ /#[0-9]+$/
 }
 
 # How charts call an allocator: the library's file name where it was given by its path. Words are separated by

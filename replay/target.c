@@ -7,7 +7,8 @@
  * plots/palette.gp. A plain shared library with malloc and free needs no adapter: name its path. */
 const struct target_adapter *const target_registry[] = {
     &target_null, &target_system, &target_jemalloc, &target_mimalloc, &target_tcmalloc,
-    &target_mem,  &target_mem_ts, &target_slow,     &target_fat,      NULL,
+    &target_mem,  &target_mem_ts, &target_slow,     &target_fat,      &target_leaky,
+    NULL,
 };
 
 static bool names_a_library(const char *name)

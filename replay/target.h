@@ -48,7 +48,8 @@ struct target_adapter {
 extern const struct target_adapter *const target_registry[];
 
 extern const struct target_adapter target_null, target_system, target_jemalloc, target_mimalloc,
-    target_tcmalloc, target_mem, target_mem_ts, target_slow, target_fat, target_shared_library;
+    target_tcmalloc, target_mem, target_mem_ts, target_slow, target_fat, target_leaky,
+    target_shared_library;
 
 /* The adapter for a name of the registry, or target_shared_library for anything with a '/' or
  * ending in ".so" or

@@ -62,6 +62,20 @@ static void *fat_memalign(size_t alignment, size_t size)
     return memalign(alignment, fattened(size));
 }
 
+/* ---- leaky: one free in ten is dropped ---- */
+
+/* Of each thread's own frees, so that the same source loses the same number however its threads
+ * take turns. */
+#define LEAKY_FREES 10
+
+static void leaky_free(void *object)
+{
+    static _Thread_local unsigned frees;
+    if (++frees % LEAKY_FREES == 0)
+        return;
+    free(object);
+}
+
 /* ---- */
 
 static enum target_load planted_load(struct target *target, const char *name)
@@ -97,6 +111,16 @@ static enum target_load fat_load(struct target *target, const struct target_requ
     return outcome;
 }
 
+static enum target_load leaky_load(struct target *target, const struct target_request *request,
+                                   char error[TARGET_TEXT_BYTES])
+{
+    (void)request;
+    (void)error;
+    enum target_load outcome = planted_load(target, "leaking");
+    target->free = leaky_free;
+    return outcome;
+}
+
 const struct target_adapter target_slow = {
     .name = "slow",
     .summary = "the C library's malloc, 5 ns slower: a control",
@@ -109,4 +133,11 @@ const struct target_adapter target_fat = {
     .summary = "the C library's malloc, 10 % fatter: a control",
     .is_control = true,
     .load = fat_load,
+};
+
+const struct target_adapter target_leaky = {
+    .name = "leaky",
+    .summary = "the C library's malloc, losing one free in ten: a control",
+    .is_control = true,
+    .load = leaky_load,
 };

@@ -25,6 +25,7 @@ expect 2 'Usage: heaplab'
 expect 0 'Usage: heaplab' help
 expect 2 "no command 'frobnicate'" frobnicate
 expect 0 'mem_ts' list allocators
+expect 0 'leaky .*losing one free in ten: a control' list allocators
 expect 0 'checkerboard' list workloads
 expect 2 "'nothing' can't be listed" list nothing
 
