@@ -17,5 +17,5 @@ for _ in range(4):
     assert json.dumps(json.loads(document), indent=1) == document
 print(len(document))
 END
-export PYTHONMALLOC=malloc PYTHONHASHSEED=0
+export PYTHONMALLOC="${PYTHONMALLOC:-malloc}" PYTHONHASHSEED=0
 record python3 digest.py /usr/lib/python3.11

@@ -6,15 +6,9 @@ become_recorder() {
         --note "version: $PACKAGE $(dpkg-query -W -f '${Version}' "$PACKAGE")" -- "$@"
 }
 
-# Records the command, or, where COMPARE_RUNS is set, runs it that often for real under each allocator, into NAME.csv. A
-# program that can't be run twice in the same folder sets AGAIN to a command that makes it possible.
-AGAIN=:
+# Records the command, into NAME.trace. Where programs run for real, results/real.sh has another function of that name.
 record() {
-    if [ -n "${COMPARE_RUNS-}" ]; then
-        "$HEAPLAB" compare --format csv --runs "$COMPARE_RUNS" -- sh -c "$AGAIN"' && exec "$@"' sh "$@" >"$NAME.csv"
-    else
-        (become_recorder "$@")
-    fi
+    (become_recorder "$@")
 }
 
 # Prints a TCP port of the loopback interface that nobody listens at.
