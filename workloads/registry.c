@@ -14,6 +14,7 @@ const struct workload *const workload_registry[] = {
     &workload_random,
     &workload_robson,
     &workload_aged,
+    &workload_server,
     &workload_fixed,
     &workload_calloc,
     &workload_realloc_grow,

@@ -10,6 +10,7 @@ extern const struct workload workload_size_shift;
 extern const struct workload workload_random;
 extern const struct workload workload_robson;
 extern const struct workload workload_aged;
+extern const struct workload workload_server;
 extern const struct workload workload_fixed;
 extern const struct workload workload_calloc;
 extern const struct workload workload_realloc_grow;

@@ -221,6 +221,8 @@ static const struct known known[] = {
     {"aged:litter=10,survivors=100,long=0,objects=2,allocations=3,largest=1", 14, 12, 12, 12, 13},
     {"aged:litter=10,survivors=0,long=100,objects=2,allocations=3,largest=1", 24, 10, 10, 2, 13},
     {"aged:litter=300,survivors=0,long=0,objects=1,allocations=1,largest=1", 601, 257, 257, 1, 301},
+    /* Objects of one byte that all stay: from the 4097th on, each makes another one go. */
+    {"server:allocations=5000,live=4k,old=100,small=1,large=1", 5000 + 904, 4097, 4097, 4096, 5000},
     /* 2 generations of 2 threads: a start and an end each, 5 allocations each, all freed. */
     {"churn:threads=2,generations=2,allocations=1,left=0,largest=1", 8 + 8, 1, 1, 0, 4},
     /* 2 threads: a start and an end each, 32 spacers each of 1 KiB and 3 rounds of 2 objects. */
