@@ -1,6 +1,9 @@
 #include "replay/metrics.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "replay/statistics.h"
 
 static double ratio(double numerator, double denominator)
 {
@@ -24,6 +27,46 @@ static void add_stretch(struct integrals *sum, const struct sample *from, const 
     sum->usable += events * ((double)from->usable_bytes + (double)to->usable_bytes) / 2;
     sum->resident += events * ((double)from->resident_bytes + (double)to->resident_bytes) / 2;
     sum->events += events;
+}
+
+static double live_bytes(const struct sample *sample)
+{
+    return (double)sample->live_bytes;
+}
+
+static double resident_bytes(const struct sample *sample)
+{
+    return (double)sample->resident_bytes;
+}
+
+/* Theil's and Sen's slope of the points from samples[first] to before samples[end]. */
+static double slope_of(const struct sample *samples, uint32_t first, uint32_t end,
+                       double (*bytes)(const struct sample *))
+{
+    size_t points = end - first, count = 0;
+    double *slopes =
+        points < METRICS_SLOPE_POINTS ? NULL : malloc(points * (points - 1) / 2 * sizeof *slopes);
+    if (!slopes)
+        return NAN;
+    for (uint32_t i = first; i < end; i++)
+        for (uint32_t j = i + 1; j < end; j++)
+            if (samples[j].event > samples[i].event)
+                slopes[count++] = (bytes(&samples[j]) - bytes(&samples[i])) /
+                                  (double)(samples[j].event - samples[i].event) * 1e6;
+    double slope = statistics_median(slopes, count);
+    free(slopes);
+    return slope;
+}
+
+static void find_slopes(struct fragmentation *result, const struct sample *samples, uint32_t count)
+{
+    uint32_t end = count, first = 0;
+    while (end && !is_of_source(&samples[end - 1]))
+        end--;
+    while (first < end && 2 * samples[first].event < samples[end - 1].event)
+        first++;
+    result->rss_slope = slope_of(samples, first, end, resident_bytes);
+    result->live_slope = slope_of(samples, first, end, live_bytes);
 }
 
 void metrics_of_samples(struct fragmentation *result, const struct sample *samples, uint32_t count,
@@ -64,6 +107,7 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
     result->integral = ratio(sum.resident, sum.live);
     result->mean_rss_bytes = ratio(sum.resident, sum.events);
     result->internal = usable_known ? ratio(sum.usable - sum.live, sum.usable) : NAN;
+    find_slopes(result, samples, count);
     if (!usable_known)
         result->peak_usable_bytes = NAN;
 }

@@ -5,6 +5,8 @@
 
 #include "replay/run.h"
 
+#define METRICS_SLOPE_POINTS 8
+
 /* Ratios; NAN where the samples do not tell. Integrals are over the event clock, by the trapezoidal
  * rule. */
 struct fragmentation {
@@ -17,6 +19,12 @@ struct fragmentation {
     double mean_rss_bytes; /* integral of R / events */
     double peak_usable_bytes;
     double drained_rss_bytes; /* R a second after everything was freed */
+    /* Bytes per million events over the second half of the run, whose first half is warming up:
+     * the median of the slopes between all pairs of its points, which neither a sawtooth's teeth
+     * nor single points pull about (H. Theil 1950; P. K. Sen, "Estimates of the Regression
+     * Coefficient Based on Kendall's Tau", Journal of the American Statistical Association 63,
+     * 1968). NAN of fewer than METRICS_SLOPE_POINTS points. */
+    double rss_slope, live_slope;
 };
 
 /* `samples` in the order they were taken; those of the drain do not count as part of the source. */

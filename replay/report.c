@@ -12,7 +12,7 @@
 struct line {
     const char *allocator;
     struct campaign_statistic time, peak, mean, fragmentation;
-    double overhead_ns, drained, internal, peak_ratio;
+    double overhead_ns, drained, internal, peak_ratio, rss_slope, live_slope;
     const struct run_row *row; /* any row of it, for the version; NULL where it never ran */
 };
 
@@ -34,6 +34,16 @@ static double row_internal(const struct run_row *row)
 static double row_peak_ratio(const struct run_row *row)
 {
     return row->fragmentation_peak_ratio;
+}
+
+static double row_rss_slope(const struct run_row *row)
+{
+    return row->rss_slope_bytes_per_million_events;
+}
+
+static double row_live_slope(const struct run_row *row)
+{
+    return row->live_slope_bytes_per_million_events;
 }
 
 static const struct run_row *any_row(const struct campaign_results *results, const char *source,
@@ -65,6 +75,8 @@ static struct line line_of(const struct campaign_results *results, const char *s
         .drained = MEDIAN(RUN_MEMORY, row_drained),
         .internal = MEDIAN(RUN_MEMORY, row_internal),
         .peak_ratio = MEDIAN(RUN_MEMORY, row_peak_ratio),
+        .rss_slope = MEDIAN(RUN_MEMORY, row_rss_slope),
+        .live_slope = MEDIAN(RUN_MEMORY, row_live_slope),
         .row = any_row(results, source, allocator),
     };
 #undef MEDIAN
@@ -218,6 +230,8 @@ static void write_summary_line(FILE *stream, const struct line *line, bool is_tr
         line->fragmentation.median,
         line->peak_ratio,
         line->internal,
+        line->rss_slope,
+        line->live_slope,
     };
     csv_write_text(stream, line->row->source);
     fprintf(stream, ",%s,%.0f,%.0f,%.0f,", is_trace ? "trace" : "workload", line->row->threads,
@@ -239,7 +253,8 @@ int report_summary(FILE *stream, const struct campaign_plan *plan,
           "version,runs,ns_per_event,"
           "ns_per_event_min,ns_per_event_max,overhead_ns_per_event,peak_rss_bytes,mean_rss_bytes,"
           "drained_rss_bytes,"
-          "fragmentation_integral,fragmentation_peak_ratio,internal_fragmentation\n",
+          "fragmentation_integral,fragmentation_peak_ratio,internal_fragmentation,"
+          "rss_slope_bytes_per_million_events,live_slope_bytes_per_million_events\n",
           stream);
     for (unsigned i = 0; i < results->source_count; i++)
         for (unsigned j = 0; j < plan->allocator_count; j++) {

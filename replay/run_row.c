@@ -55,6 +55,8 @@ static const struct column columns[] = {
     COLUMN(COLUMN_NUMBER, fragmentation_peak_ratio),
     COLUMN(COLUMN_NUMBER, fragmentation_integral),
     COLUMN(COLUMN_NUMBER, internal_fragmentation),
+    COLUMN(COLUMN_NUMBER, rss_slope_bytes_per_million_events),
+    COLUMN(COLUMN_NUMBER, live_slope_bytes_per_million_events),
     COLUMN(COLUMN_NUMBER, retained_bytes),
     COLUMN(COLUMN_NUMBER, pinned_bytes),
     COLUMN(COLUMN_NUMBER, minor_faults),
@@ -130,6 +132,8 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     row->fragmentation_peak_ratio = metrics.peak_ratio;
     row->fragmentation_integral = metrics.integral;
     row->internal_fragmentation = metrics.internal;
+    row->rss_slope_bytes_per_million_events = metrics.rss_slope;
+    row->live_slope_bytes_per_million_events = metrics.live_slope;
     if (outcome->occupancy_known) {
         row->retained_bytes = (double)outcome->retained_bytes;
         row->pinned_bytes = (double)outcome->pinned_bytes;

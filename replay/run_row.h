@@ -21,6 +21,7 @@ struct run_row {
     double peak_live_bytes, peak_usable_bytes, peak_rss_bytes, mean_rss_bytes, drained_rss_bytes;
     double fragmentation_mean, fragmentation_at_peak_live, fragmentation_at_peak_rss,
         fragmentation_peak_ratio, fragmentation_integral, internal_fragmentation;
+    double rss_slope_bytes_per_million_events, live_slope_bytes_per_million_events;
     double retained_bytes, pinned_bytes;
     double minor_faults, major_faults;
     struct latency_figures latency; /* of a latency run; its columns stand in latency.csv */

@@ -85,11 +85,65 @@ static void test_nothing(void **state)
     assert_true(isnan(result.internal));
 }
 
+#define SERIES_POINTS 200
+#define SERIES_STEP   1000000
+
+/* Fills points whose L is a sawtooth of ten steps between 1 and 2 MB. */
+static void make_sawtooth(struct sample *samples)
+{
+    for (uint32_t i = 0; i < SERIES_POINTS; i++)
+        samples[i] = (struct sample){.event = (uint64_t)(i + 1) * SERIES_STEP,
+                                     .live_bytes = 1000000 + 100000 * (i % 10)};
+    samples[SERIES_POINTS - 1].point = POINT_END;
+}
+
+static struct fragmentation metrics_of(const struct sample *samples)
+{
+    struct fragmentation result;
+    metrics_of_samples(&result, samples, SERIES_POINTS, 1, 1);
+    return result;
+}
+
+/* A leak of 300 bytes per million events, beside teeth three thousand times as high. */
+static void test_slope_of_leak(void **state)
+{
+    struct sample samples[SERIES_POINTS];
+    (void)state;
+    make_sawtooth(samples);
+    for (uint32_t i = 0; i < SERIES_POINTS; i++)
+        samples[i].resident_bytes = 5000000 + 300 * (i + 1);
+    struct fragmentation result = metrics_of(samples);
+    assert_near(result.rss_slope, 300);
+    assert_true(fabs(result.live_slope) < 1000); /* least squares: up to 1650, by the phase */
+
+    /* Nothing of the warm-up counts, and no single point. */
+    for (uint32_t i = 0; i < SERIES_POINTS / 2 - 1; i++)
+        samples[i].resident_bytes = 0;
+    samples[150].resident_bytes = 500000000;
+    assert_near(metrics_of(samples).rss_slope, 300);
+}
+
+/* L and R rise together: growth, but no leak. */
+static void test_slope_of_growth(void **state)
+{
+    struct sample samples[SERIES_POINTS];
+    (void)state;
+    for (uint32_t i = 0; i < SERIES_POINTS; i++)
+        samples[i] = (struct sample){.event = (uint64_t)(i + 1) * SERIES_STEP / 2,
+                                     .live_bytes = 1000 + 50 * i,
+                                     .resident_bytes = 90000 - 70 * i};
+    struct fragmentation result = metrics_of(samples);
+    assert_near(result.live_slope, 100);
+    assert_near(result.rss_slope, -140);
+    metrics_of_samples(&result, samples, METRICS_SLOPE_POINTS - 1, 1, 1);
+    assert_true(isnan(result.rss_slope));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hill),
-        cmocka_unit_test(test_unknown_usable),
+        cmocka_unit_test(test_slope_of_leak), cmocka_unit_test(test_slope_of_growth),
+        cmocka_unit_test(test_hill),          cmocka_unit_test(test_unknown_usable),
         cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
