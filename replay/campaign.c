@@ -50,6 +50,7 @@ struct block {
     struct trace_source *source;
     struct runner *runner;
     enum run_mode mode;
+    bool plays_abreast;
     double overhead_ns;                   /* median on `null`, NAN until known */
     struct pending pending[RUNNER_LANES]; /* oldest first: played, perhaps still draining */
     unsigned pending_count;
@@ -147,7 +148,7 @@ static void start_run(struct campaign *campaign, struct block *block, struct pen
 {
     const char *name = campaign->plan->allocators[run->allocator];
     progress_show(&campaign->progress, block->source->name, name);
-    run->error = runner_start(block->runner, name, &run->lane);
+    run->error = runner_start(block->runner, &name, 1, &run->lane);
 }
 
 static const char *start_problem(const struct block *block, const struct pending *run)
@@ -229,16 +230,40 @@ static int run_one(struct campaign *campaign, struct block *block, unsigned allo
     return finish_oldest(campaign, block);
 }
 
-/* One block: every allocator but `null` once, in random order. */
+/* Plays runs that need not take turns, so that a source too long for one window is decoded only
+ * once for all of them. */
+static int run_abreast(struct campaign *campaign, struct block *block, const unsigned *allocators,
+                       unsigned count, unsigned repetition)
+{
+    const char *names[CAMPAIGN_ALLOCATOR_LIMIT];
+    unsigned lanes[CAMPAIGN_ALLOCATOR_LIMIT];
+    int error = 0;
+    for (unsigned i = 0; i < count; i++)
+        names[i] = campaign->plan->allocators[allocators[i]];
+    progress_show(&campaign->progress, block->source->name, "all allocators");
+    int failure = runner_start(block->runner, names, count, lanes);
+    for (unsigned i = 0; i < count && !error; i++) {
+        struct pending run = {allocators[i], repetition, failure ? 0 : lanes[i], failure};
+        error = finish_run(campaign, block, &run);
+    }
+    return error;
+}
+
+/* One block: every allocator once, in random order, but `null` only where it did not go first. */
 static int run_block(struct campaign *campaign, struct block *block, unsigned repetition)
 {
     unsigned order[CAMPAIGN_ALLOCATOR_LIMIT], count = 0;
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
-        if (!target_is_null(campaign->plan->allocators[i]) &&
+        if ((block->plays_abreast || !target_is_null(campaign->plan->allocators[i])) &&
             can_play(campaign, i, block->source) && !is_finished(campaign, block, i, repetition))
             order[count++] = i;
     shuffle(campaign, order, count);
+    if (block->plays_abreast) {
+        while (block->pending_count && !error)
+            error = finish_oldest(campaign, block);
+        return error ? error : run_abreast(campaign, block, order, count, repetition);
+    }
     for (unsigned i = 0; i < count && !error; i++)
         error = run_one(campaign, block, order[i], repetition);
     return error;
@@ -293,7 +318,8 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
         report_source(campaign, source->name, &source->error);
         return 0;
     }
-    if (mode != RUN_CHECK)
+    block.plays_abreast = runner_plays_abreast(block.runner);
+    if (mode != RUN_CHECK && !block.plays_abreast)
         error = run_null(campaign, &block, span);
     for (unsigned repetition = span.first; repetition <= span.last && !error; repetition++) {
         if (repetition <= LEAST_BLOCKS || repetition > span.planned || !budget_is_spent(campaign))

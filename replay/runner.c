@@ -242,7 +242,8 @@ static void prepare_lane(const struct runner *runner, struct lane *lane, const c
         .is_multi_threaded = is_multi_threaded,
         .waits_for_drain =
             runner->options.waits_for_drain && target_find(target_name) != &target_null,
-        .processor = is_multi_threaded ? -1 : runner->options.processor,
+        .processor =
+            is_multi_threaded || runner_plays_abreast(runner) ? -1 : runner->options.processor,
         .largest_bytes = runner->source->summary->peak_live_bytes,
     };
     snprintf(control->request.target_name, sizeof control->request.target_name, "%s", target_name);
@@ -297,57 +298,103 @@ static void wait_for_window(const struct runner *runner, struct lane *lane, uint
     }
 }
 
-/* Hands the run one window after another until it has played the last or is gone. Returns 0, or
- * -errno where the source could not be read. */
-static int attend_run(struct runner *runner, struct lane *lane)
-{
-    for (uint32_t window = 1;; window++) {
-        wait_for_window(runner, lane, window);
-        if (lane->is_over || runner->window->is_last)
-            return 0;
-        int error = fill_window(runner);
-        if (error) {
-            kill_run(lane);
-            return error;
-        }
-        atomic_fetch_add(&lane->control->windows_offered, 1);
-        run_futex_wake(&lane->control->windows_offered);
-    }
-}
+/* ---- runs abreast ---- */
 
-static int play_in(struct runner *runner, struct lane *lane, const char *target_name,
-                   const char *preload)
+static int begin_run(struct runner *runner, struct lane *lane, const char *target_name,
+                     const char *preload)
 {
     int error = lane->control ? 0 : make_lane(runner, lane);
-    if (!error)
-        error = fill_first_window(runner);
     if (error)
         return error;
     prepare_lane(runner, lane, target_name);
     lane->is_over = false;
     lane->child = start_child(runner, lane, preload);
-    if (lane->child < 0) {
-        lane->child = 0;
-        return -errno;
-    }
-    return attend_run(runner, lane);
+    if (lane->child > 0)
+        return 0;
+    lane->child = 0;
+    return -errno;
 }
 
-int runner_start(struct runner *runner, const char *target_name, unsigned *lane_number)
+/* Waits for the first window; a target that can't be loaded late gets another start. */
+static int see_through_start(struct runner *runner, struct lane *lane, const char *target_name)
+{
+    wait_for_window(runner, lane, 1);
+    if (!lane->is_over || !lane->control->outcome.needs_preload)
+        return 0;
+    int error =
+        begin_run(runner, lane, target_name, target_library(target_find(target_name), target_name));
+    if (!error)
+        wait_for_window(runner, lane, 1);
+    return error;
+}
+
+static int play_first_window(struct runner *runner, const char *const *names, unsigned count,
+                             const unsigned *lanes)
+{
+    int error = fill_first_window(runner);
+    for (unsigned i = 0; i < count && !error; i++)
+        error = begin_run(runner, &runner->lanes[lanes[i]], names[i], NULL);
+    for (unsigned i = 0; i < count && !error; i++)
+        error = see_through_start(runner, &runner->lanes[lanes[i]], names[i]);
+    return error;
+}
+
+static bool is_any_left(const struct runner *runner, unsigned count, const unsigned *lanes)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!runner->lanes[lanes[i]].is_over)
+            return true;
+    return false;
+}
+
+/* Hands the runs one window after another until they have played the last or are gone. Returns 0,
+ * or -errno where the source could not be read. */
+static int play_further_windows(struct runner *runner, unsigned count, const unsigned *lanes)
+{
+    for (uint32_t window = 2; !runner->window->is_last && is_any_left(runner, count, lanes);
+         window++) {
+        int error = fill_window(runner);
+        if (error)
+            return error;
+        for (unsigned i = 0; i < count; i++) {
+            struct run_control *control = runner->lanes[lanes[i]].control;
+            atomic_fetch_add(&control->windows_offered, 1);
+            run_futex_wake(&control->windows_offered);
+        }
+        for (unsigned i = 0; i < count; i++)
+            wait_for_window(runner, &runner->lanes[lanes[i]], window);
+    }
+    return 0;
+}
+
+static void give_up(struct lane *lane)
+{
+    if (lane->child && !lane->is_over)
+        kill_run(lane);
+    lane->child = 0;
+}
+
+bool runner_plays_abreast(const struct runner *runner)
+{
+    return runner->options.mode == RUN_MEMORY && runner->window->thread_count == 1 &&
+           !(runner->is_at_first_window && runner->window->is_last);
+}
+
+int runner_start(struct runner *runner, const char *const *names, unsigned count, unsigned *lanes)
 {
     unsigned number = 0;
-    while (number < RUNNER_LANES && runner->lanes[number].child)
-        number++;
-    if (number == RUNNER_LANES)
-        return -EBUSY;
-    struct lane *lane = &runner->lanes[number];
-    *lane_number = number;
-    int error = play_in(runner, lane, target_name, NULL);
-    if (!error && lane->is_over && lane->control->outcome.needs_preload)
-        error = play_in(runner, lane, target_name,
-                        target_library(target_find(target_name), target_name));
-    if (error)
-        lane->child = 0;
+    for (unsigned i = 0; i < count; i++, number++) {
+        while (number < RUNNER_LANES && runner->lanes[number].child)
+            number++;
+        if (number >= RUNNER_LANES)
+            return -EBUSY;
+        lanes[i] = number;
+    }
+    int error = play_first_window(runner, names, count, lanes);
+    if (!error)
+        error = play_further_windows(runner, count, lanes);
+    for (unsigned i = 0; i < count && error; i++)
+        give_up(&runner->lanes[lanes[i]]);
     return error;
 }
 

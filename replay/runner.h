@@ -22,10 +22,17 @@ struct runner_options {
 int runner_open(struct runner **runner, struct trace_source *source,
                 const struct runner_options *options);
 
-/* Starts a run on the target of that name, which target_find knows, and returns when it has played
- * all events; it may still be draining. *lane names the run. Returns 0 or -errno where it could not
- * be started or the source not be read (source->error, if that has a message). */
-int runner_start(struct runner *runner, const char *target_name, unsigned *lane);
+/* Starts a run on each of the `count` targets of these names, which target_find knows, and returns
+ * when they have played all events; they may still be draining. They play abreast: each window is
+ * decoded once, and all play it at the same time, on whatever processors there are. lanes[i] names
+ * the run on names[i]. Returns 0 or -errno where one could not be started or the source not be read
+ * (source->error, if that has a message); then there is none of them. */
+int runner_start(struct runner *runner, const char *const *names, unsigned count, unsigned *lanes);
+
+/* Whether runs had better be started together: nothing in them depends on time or on other
+ * processes, and decoding the source for each alone would take longer than playing it. True for
+ * memory runs of single-threaded sources of several windows. */
+bool runner_plays_abreast(const struct runner *runner);
 
 /* Waits for the run's end. The outcome is the runner's, valid until the lane's next run; where it
  * is not complete, its `error` says why. The lane is free again. */

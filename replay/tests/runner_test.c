@@ -156,7 +156,7 @@ static struct runner *runner_for(struct trace_source *source, enum run_mode mode
 static const struct run_outcome *run(struct runner *runner, const char *target)
 {
     unsigned lane;
-    assert_int_equal(runner_start(runner, target, &lane), 0);
+    assert_int_equal(runner_start(runner, &target, 1, &lane), 0);
     return runner_finish(runner, lane);
 }
 
@@ -301,13 +301,40 @@ static void test_several_lanes(void **state)
 {
     struct trace_source *source = workload("fixed:size=64,rounds=2");
     struct runner *runner = runner_for(source, RUN_MEMORY, 0);
+    const char *const names[3] = {"system", "mem", "system"};
     unsigned lanes[3];
     (void)state;
+    assert_false(runner_plays_abreast(runner)); /* one window */
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(runner_start(runner, i == 1 ? "mem" : "system", &lanes[i]), 0);
+        assert_int_equal(runner_start(runner, &names[i], 1, &lanes[i]), 0);
     for (size_t i = 0; i < 3; i++) {
         assert_true(i == 0 || lanes[i] != lanes[i - 1]);
         assert_complete(runner_finish(runner, lanes[i]));
+    }
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+/* All play every window, whether or not one of them breaks down in the middle. */
+static void test_runs_abreast(void **state)
+{
+    struct trace_source *source = workload("random:allocations=60000");
+    struct runner *runner = runner_for(source, RUN_MEMORY, 8192);
+    const char *const names[3] = {"mem", BROKEN_FOLDER "/libbroken-crash.so", "system"};
+    unsigned lanes[3];
+    (void)state;
+    assert_true(runner_plays_abreast(runner));
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(runner_start(runner, names, 3, lanes), 0);
+        for (unsigned i = 0; i < 3; i++) {
+            const struct run_outcome *outcome = runner_finish(runner, lanes[i]);
+            assert_int_equal(outcome->is_complete, i != 1);
+            if (i == 1)
+                continue;
+            const struct sample *end = sample_at(outcome, POINT_END);
+            assert_int_equal(end->event, source->summary->event_count);
+            assert_int_equal(end->live_bytes, source->summary->final_live_bytes);
+        }
     }
     runner_close(runner);
     trace_source_close(source);
@@ -361,10 +388,11 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], CHILD_COMMAND))
         return child_main(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_of_hill),   cmocka_unit_test(test_null_reads_about_zero),
-        cmocka_unit_test(test_windows_alone),    cmocka_unit_test(test_windows_of_threads),
-        cmocka_unit_test(test_order_of_threads), cmocka_unit_test(test_wandering_ids),
-        cmocka_unit_test(test_several_lanes),    cmocka_unit_test(test_failures_are_told),
+        cmocka_unit_test(test_memory_of_hill),    cmocka_unit_test(test_null_reads_about_zero),
+        cmocka_unit_test(test_windows_alone),     cmocka_unit_test(test_windows_of_threads),
+        cmocka_unit_test(test_order_of_threads),  cmocka_unit_test(test_wandering_ids),
+        cmocka_unit_test(test_several_lanes),     cmocka_unit_test(test_runs_abreast),
+        cmocka_unit_test(test_failures_are_told),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
