@@ -23,6 +23,8 @@ struct effort {
     /* All workloads, latency, an allocator under two names, the planted effects, and further blocks
      * until the control is narrow. */
     bool is_full;
+    /* Hours of a server's life in memory mode alone, instead of the other sources. */
+    bool is_long;
 };
 
 /* A control narrower than this lets a campaign tell differences of 2 %, and slow's and fat's with
@@ -32,9 +34,20 @@ struct effort {
 #define CONTROL_BLOCK_LIMIT 200
 #define CONTROL_LIMIT_S     900
 
-static const struct effort quick_effort = {3, 1, 0, 1, false},
-                           default_effort = {10, 1, 0, 200, false},
-                           full_effort = {15, 5, 1, 600, true};
+static const struct effort quick_effort = {3, 1, 0, 1, false, false},
+                           default_effort = {10, 1, 0, 200, false, false},
+                           full_effort = {15, 5, 1, 600, true, false},
+                           long_effort = {0, 1, 0, 0, false, true};
+
+/* More than 10^9 events in all, made while they are played: 10^5 a second, which is much for one
+ * server, for three hours. */
+static const char *const long_set[] = {
+    "server:allocations=128M,live=32M,period=8M",
+    "aged:litter=2M,objects=200k,allocations=128M",
+    "model:redis,scale=4,length=256M",
+    "model:python,scale=4,length=256M",
+    NULL,
+};
 
 struct bench_options {
     struct campaign_plan plan;
@@ -46,6 +59,8 @@ static const struct argp_option options[] = {
     {"quick", 'q', NULL, 0, "the fewest repetitions", 0},
     {"full", 'F', NULL, 0,
      "all workloads, latency, many repetitions and controls, for results to be published", 0},
+    {"long", 'L', NULL, 0,
+     "instead a billion events as of long-running servers, in memory mode: does memory grow?", 0},
     {"output", 'o', "FOLDER", 0, "of the results (results/latest)", 0},
     {"allocator", 'a', "NAME[,NAME...]", 0, "allocators to measure; may be repeated (all)", 0},
     {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
@@ -62,6 +77,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case 'F':
         into->effort = &full_effort;
+        return 0;
+    case 'L':
+        into->effort = &long_effort;
         return 0;
     case 'c':
         into->plan.resumes = true;
@@ -100,12 +118,31 @@ static void add_names(struct campaign_plan *plan, const char *const *names)
 }
 
 /* Traces first, then workloads. `traces` are the shipped ones and outlive the plan. */
-static void add_sources(struct campaign_plan *plan, char **traces, bool has_all_workloads)
+static void add_sources(struct campaign_plan *plan, char **traces, const struct effort *effort)
 {
+    if (effort->is_long) {
+        add_names(plan, long_set);
+        return;
+    }
     add_names(plan, (const char *const *)traces);
     add_names(plan, workload_bench_set);
-    if (has_all_workloads)
+    if (effort->is_full)
         add_names(plan, workload_full_set);
+}
+
+static void apply_effort(struct campaign_plan *plan, const struct effort *effort)
+{
+    plan->measures_throughput = !effort->is_long;
+    plan->repetitions = effort->repetitions;
+    plan->memory_repetitions = effort->memory_repetitions;
+    plan->latency_repetitions = effort->latency_repetitions;
+    plan->measures_latency = effort->latency_repetitions > 0;
+    plan->budget_s = effort->budget_s;
+    if (effort->is_full) {
+        plan->control_width = CONTROL_WIDTH;
+        plan->block_limit = CONTROL_BLOCK_LIMIT;
+        plan->further_s = CONTROL_LIMIT_S;
+    }
 }
 
 static int run(struct bench_options *chosen, struct result_folder *folder, int argc, char **argv)
@@ -145,8 +182,7 @@ static int run(struct bench_options *chosen, struct result_folder *folder, int a
 int cmd_bench(int argc, char **argv)
 {
     struct bench_options chosen = {
-        .plan = {.measures_throughput = true,
-                 .measures_memory = true,
+        .plan = {.measures_memory = true,
                  .touch = TOUCH_PAGE,
                  .limit_s = 300,
                  .seed = (uint64_t)time(NULL),
@@ -163,16 +199,7 @@ int cmd_bench(int argc, char **argv)
         options_add_all_allocators(&chosen.plan);
     if (chosen.effort->is_full && !options_add_allocators(&chosen.plan, controls))
         return COMMAND_USAGE;
-    chosen.plan.repetitions = chosen.effort->repetitions;
-    chosen.plan.memory_repetitions = chosen.effort->memory_repetitions;
-    chosen.plan.latency_repetitions = chosen.effort->latency_repetitions;
-    chosen.plan.measures_latency = chosen.effort->latency_repetitions > 0;
-    chosen.plan.budget_s = chosen.effort->budget_s;
-    if (chosen.effort->is_full) {
-        chosen.plan.control_width = CONTROL_WIDTH;
-        chosen.plan.block_limit = CONTROL_BLOCK_LIMIT;
-        chosen.plan.further_s = CONTROL_LIMIT_S;
-    }
+    apply_effort(&chosen.plan, chosen.effort);
 
     char **names = source_shipped_names();
     if (!names) {
@@ -180,7 +207,7 @@ int cmd_bench(int argc, char **argv)
                 "install folder");
         return COMMAND_ENVIRONMENT;
     }
-    add_sources(&chosen.plan, names, chosen.effort->is_full);
+    add_sources(&chosen.plan, names, chosen.effort);
     int status = COMMAND_ENVIRONMENT;
     if (result_folder_open(&folder, chosen.folder, chosen.plan.resumes) == 0) {
         chosen.plan.folder = folder.working_path;
