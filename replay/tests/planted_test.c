@@ -74,7 +74,7 @@ static void read_all(struct reading readings[TARGET_COUNT], const char *specific
     if (workload_open(&source, specification, &error) || runner_open(&runner, source, &options))
         fail_msg("%s can't be opened", specification);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
-        assert_int_equal(runner_start(runner, target_names[i], &lanes[i]), 0);
+        assert_int_equal(runner_start(runner, &target_names[i], 1, &lanes[i]), 0);
     for (unsigned i = 0; i < TARGET_COUNT; i++)
         readings[i] = read_outcome(runner_finish(runner, lanes[i]));
     runner_close(runner);
