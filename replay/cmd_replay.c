@@ -48,11 +48,11 @@ static bool read_option(struct replay_options *into, int key, char *argument)
     case 't':
         return options_set_touch(&into->plan, argument);
     case 'r':
-        is_good = options_read_number("--runs", argument, 1, 10000, &number);
+        is_good = options_read_number("--runs", argument, 1, RUN_REPETITION_LIMIT, &number);
         into->plan.repetitions = (unsigned)number;
         return is_good;
     case 'R':
-        is_good = options_read_number("--memory-runs", argument, 1, 10000, &number);
+        is_good = options_read_number("--memory-runs", argument, 1, RUN_REPETITION_LIMIT, &number);
         into->plan.memory_repetitions = (unsigned)number;
         return is_good;
     case 's':

@@ -29,6 +29,7 @@ int cmd_info(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
+int cmd_ratios(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 
 /* Draws the charts of the campaign in `directory` with plots/draw, which says on standard error

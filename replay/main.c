@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"export", "[-f text] IN OUT", "write a trace as text", cmd_export},
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
     {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
+    {"ratios", "DIR", "a campaign's ratios of liballocator to each other allocator", cmd_ratios},
     {"bench", "[--quick|--full] [-o FOLDER]",
      "the shipped traces and workloads on every allocator, with charts", cmd_bench},
     {"compare", "[-a NAME,...] [-r RUNS] -- COMMAND [ARGUMENT...]",

@@ -7,6 +7,7 @@
 
 #include "replay/command.h"
 #include "replay/csv.h"
+#include "replay/runs_file.h"
 
 bool resume_has(const struct campaign_results *results, const char *source, const char *allocator,
                 enum run_mode mode, unsigned repetition)
@@ -19,55 +20,6 @@ bool resume_has(const struct campaign_results *results, const char *source, cons
             return true;
     }
     return false;
-}
-
-/* ---- reading ---- */
-
-static int complain(const char *folder, const char *name, int error, const char *what)
-{
-    message("%s/%s: %s; start the campaign anew without --resume", folder, name, what);
-    return -error;
-}
-
-/* The header must be ours to the letter: with other columns the rows would mean something else. */
-static bool is_our_header(const char *line)
-{
-    char *expected = NULL;
-    size_t bytes;
-    FILE *stream = open_memstream(&expected, &bytes);
-    bool is_ours = stream && run_row_write_header(stream) == 0;
-    if (stream)
-        fclose(stream);
-    is_ours = is_ours && !strcmp(line, expected);
-    free(expected);
-    return is_ours;
-}
-
-static int read_rows(FILE *stream, const char *folder, struct campaign_results *results)
-{
-    char *line = NULL;
-    size_t capacity = 0, damaged = 0;
-    if (getline(&line, &capacity, stream) < 0 || !is_our_header(line)) {
-        free(line);
-        return complain(folder, "runs.csv", EPROTO,
-                        "it has other columns than this version of heaplab writes");
-    }
-    while (getline(&line, &capacity, stream) >= 0) {
-        struct run_row *row = campaign_new_row(results);
-        if (!row) {
-            free(line);
-            return complain(folder, "runs.csv", ENOMEM, "no memory for its rows");
-        }
-        bool is_good = run_row_read(row, line);
-        damaged += !is_good;
-        if (!is_good || !run_row_is_ok(row))
-            results->row_count--;
-    }
-    free(line);
-    if (damaged)
-        message("%s/runs.csv: %zu damaged row%s left out; the runs are made again", folder, damaged,
-                damaged == 1 ? "" : "s");
-    return 0;
 }
 
 /* ---- writing anew ---- */
@@ -141,11 +93,8 @@ static int filter_lines(const char *folder, const char *name,
 
 int resume_campaign(const char *folder, struct campaign_results *results)
 {
-    FILE *stream = csv_open(folder, "runs.csv", "re");
-    if (!stream)
-        return complain(folder, "runs.csv", errno, "there is no campaign to take up");
-    int error = read_rows(stream, folder, results);
-    fclose(stream);
+    int error =
+        runs_file_read(folder, results, "there is no campaign to take up; start without --resume");
     if (error)
         return error;
     error = rewrite_rows(folder, results);

@@ -7,8 +7,8 @@
 /* Reads the good rows of folder/runs.csv into *results, which is empty, and writes runs.csv,
  * timeline.csv and latency.csv anew (beside and renamed) with nothing but what belongs to them: a
  * row that the interruption cut in two is left out and its run made again, as is one that had
- * failed. Prints a message and returns -errno where the folder can't be taken up: -ENOENT (no
- * runs.csv), -EPROTO (of another schema version). */
+ * failed. Prints a message and returns -errno where the folder can't be taken up, as
+ * runs_file_read does. */
 int resume_campaign(const char *folder, struct campaign_results *results);
 
 /* Whether the results hold that run. */

@@ -168,21 +168,24 @@ void run_row_fill(struct run_row *row, const struct run_identity *identity,
 
 /* ---- reading ---- */
 
+static const char *const statuses[] = {"ok", "failed", "skipped"};
+
 /* The constant that equals `text`, so that rows can go on comparing pointers. NULL where there is
  * none. */
-static const char *constant_of(const char *text)
+static const char *constant_of(const char *text, const char *const *constants, size_t count)
 {
-    static const char *const statuses[] = {"ok", "failed", "skipped"};
-    for (unsigned i = 0; i < RUN_MODE_COUNT; i++)
-        if (!strcmp(run_mode_names[i], text))
-            return run_mode_names[i];
-    for (unsigned i = 0; i < TOUCH_COUNT; i++)
-        if (!strcmp(run_touch_names[i], text))
-            return run_touch_names[i];
-    for (unsigned i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
-        if (!strcmp(statuses[i], text))
-            return statuses[i];
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(constants[i], text))
+            return constants[i];
     return NULL;
+}
+
+static bool read_constants(struct run_row *row)
+{
+    row->mode = constant_of(row->mode, run_mode_names, RUN_MODE_COUNT);
+    row->touch = constant_of(row->touch, run_touch_names, TOUCH_COUNT);
+    row->status = constant_of(row->status, statuses, sizeof statuses / sizeof statuses[0]);
+    return row->mode && row->touch && row->status;
 }
 
 /* Returns false where the field is no number. */
@@ -190,26 +193,76 @@ static bool read_number(double *number, const char *text)
 {
     char *end;
     *number = *text ? strtod(text, &end) : NAN;
-    return !*text || (end != text && !*end);
+    return !*text || (end != text && !*end && isfinite(*number));
 }
 
-bool run_row_read(struct run_row *row, char *line)
+/* Tables have a place for each repetition. */
+static bool is_repetition(double number)
 {
-    char *fields[COLUMN_COUNT];
-    memset(row, 0, sizeof *row);
-    if (csv_split(line, fields, COLUMN_COUNT) != COLUMN_COUNT)
-        return false;
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        void *into = (char *)row + columns[i].offset;
-        if (columns[i].type == COLUMN_ARRAY)
-            snprintf(into, RUN_ROW_TEXT_BYTES, "%s", fields[i]);
-        else if (columns[i].type == COLUMN_NUMBER && !read_number(into, fields[i]))
-            return false;
-        else if (columns[i].type == COLUMN_CONSTANT &&
-                 !(*(const char **)into = constant_of(fields[i])))
-            return false;
+    return number >= 1 && number <= RUN_REPETITION_LIMIT && number == floor(number);
+}
+
+static size_t column_of(const char *name)
+{
+    size_t i = 0;
+    while (i < COLUMN_COUNT && strcmp(columns[i].name, name))
+        i++;
+    return i;
+}
+
+/* A row without these is nobody's. */
+static bool has_identity(const struct run_row_layout *layout)
+{
+    static const char *const needed[] = {"schema_version", "allocator",  "source", "mode",
+                                         "touch",          "repetition", "status"};
+    bool has[COLUMN_COUNT] = {false};
+    for (size_t i = 0; i < layout->count; i++) {
+        if (has[layout->columns[i]])
+            return false; /* twice */
+        has[layout->columns[i]] = true;
     }
-    return row->schema_version == RUN_SCHEMA_VERSION;
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!has[column_of(needed[i])])
+            return false;
+    return true;
+}
+
+_Static_assert(COLUMN_COUNT <= RUN_ROW_COLUMN_LIMIT, "a layout has room for every column");
+
+bool run_row_read_header(struct run_row_layout *layout, char *line)
+{
+    char *names[COLUMN_COUNT];
+    layout->count = csv_split(line, names, COLUMN_COUNT);
+    if (!layout->count || layout->count > COLUMN_COUNT)
+        return false;
+    for (size_t i = 0; i < layout->count; i++) {
+        size_t column = column_of(names[i]);
+        if (column == COLUMN_COUNT)
+            return false;
+        layout->columns[i] = (unsigned char)column;
+    }
+    return has_identity(layout);
+}
+
+bool run_row_read(struct run_row *row, const struct run_row_layout *layout, char *line)
+{
+    char *fields[RUN_ROW_COLUMN_LIMIT];
+    memset(row, 0, sizeof *row);
+    forget_numbers(row);
+    if (csv_split(line, fields, RUN_ROW_COLUMN_LIMIT) != layout->count)
+        return false;
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct column *column = &columns[layout->columns[i]];
+        void *into = (char *)row + column->offset;
+        if (column->type == COLUMN_ARRAY)
+            snprintf(into, RUN_ROW_TEXT_BYTES, "%s", fields[i]);
+        else if (column->type == COLUMN_NUMBER && !read_number(into, fields[i]))
+            return false;
+        else if (column->type == COLUMN_CONSTANT)
+            *(const char **)into = fields[i];
+    }
+    return read_constants(row) && is_repetition(row->repetition) &&
+           row->schema_version == RUN_SCHEMA_VERSION;
 }
 
 /* ---- writing ---- */

@@ -7,8 +7,9 @@
 #include "replay/run.h"
 #include "traces/trace.h"
 
-#define RUN_SCHEMA_VERSION 1
-#define RUN_ROW_TEXT_BYTES 256
+#define RUN_SCHEMA_VERSION   1
+#define RUN_ROW_TEXT_BYTES   256
+#define RUN_REPETITION_LIMIT 10000
 
 /* Numbers are doubles, exact up to 2^53; NAN is "unknown" and is written as nothing. */
 struct run_row {
@@ -49,9 +50,20 @@ uint64_t run_row_calls(const struct trace_summary *summary);
 int run_row_write_header(FILE *stream);
 int run_row_write(FILE *stream, const struct run_row *row);
 
-/* Reads a row that run_row_write wrote; the line is overwritten. Latencies are not part of it.
- * Returns false for a damaged row or one of another schema version. */
-bool run_row_read(struct run_row *row, char *line);
+/* Which columns a file has, in their order: an older one may lack some. */
+#define RUN_ROW_COLUMN_LIMIT 64
+struct run_row_layout {
+    size_t count;
+    unsigned char columns[RUN_ROW_COLUMN_LIMIT];
+};
+
+/* Reads a header; the line is overwritten. Returns false where it has a column that is not known,
+ * or lacks one without which a row is nobody's. */
+bool run_row_read_header(struct run_row_layout *layout, char *line);
+
+/* Reads a row; what the file has no column for is unknown. The line is overwritten. Latencies are
+ * not part of it. Returns false for a damaged row or one of another schema version. */
+bool run_row_read(struct run_row *row, const struct run_row_layout *layout, char *line);
 
 /* timeline.csv: its header, and the samples of one memory run. Returns 0 or -errno. */
 int timeline_write_header(FILE *stream);

@@ -113,12 +113,49 @@ static void test_failed_run(void **state)
     assert_string_equal(row.error, "no process could be started");
 }
 
+/* A row that was written reads the same, and one of a file with fewer columns has them unknown. */
+static void test_reading(void **state)
+{
+    static struct run_outcome outcome = {.is_complete = true, .wall_ns = 1000, .stall_ns = 5};
+    static struct run_row row, again;
+    struct run_row_layout layout;
+    (void)state;
+    run_row_fill(&row, &identity, &outcome, "");
+    char *header = written(NULL), *text = written(&row);
+    assert_true(run_row_read_header(&layout, header));
+    assert_true(run_row_read(&again, &layout, text));
+    free(text);
+    text = written(&row);
+    char *copy = written(&again);
+    assert_string_equal(copy, text);
+    assert_ptr_equal(again.mode, row.mode);
+    free(copy);
+    free(text);
+    free(header);
+
+    char few[] = "status,source,schema_version,mode,touch,repetition,allocator,wall_ns\n",
+         line[] = "ok,redis,1,memory,page,2,system,77\n",
+         other[] = "ok,redis,1,memory,page,2,system,77,1\n",
+         unknown[] = "status,source,schema_version,mode,touch,repetition,allocator,colour\n",
+         twice[] = "status,source,schema_version,mode,touch,repetition,allocator,mode\n",
+         nobody[] = "status,schema_version,mode,touch,repetition,allocator\n";
+    assert_true(run_row_read_header(&layout, few));
+    assert_true(run_row_read(&again, &layout, line));
+    assert_true(again.wall_ns == 77 && again.repetition == 2 && isnan(again.stall_ns));
+    assert_string_equal(again.source, "redis");
+    assert_false(run_row_read(&again, &layout, other));
+    assert_false(run_row_read_header(&layout, unknown));
+    assert_false(run_row_read_header(&layout, twice));
+    assert_false(run_row_read_header(&layout, nobody));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_good_run),
         cmocka_unit_test(test_failed_run),
+        cmocka_unit_test(test_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
