@@ -26,7 +26,7 @@ struct campaign {
     const struct campaign_plan *plan;
     struct campaign_results *results;
     struct progress progress;
-    FILE *runs, *timeline, *latency;
+    FILE *runs, *timeline, *occupancy, *latency;
     uint64_t started_ns;
     struct prng random;
     int processor;
@@ -191,8 +191,11 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
     int error = 0;
     /* Repetitions draw nearly the same line; one is enough to look at. */
     if (campaign->timeline && run->repetition == 1 && block->mode == RUN_MEMORY &&
-        run_row_is_ok(row))
+        run_row_is_ok(row)) {
         error = timeline_write(campaign->timeline, row, outcome);
+        if (!error)
+            error = occupancy_write(campaign->occupancy, row, outcome);
+    }
     if (!error && campaign->latency && block->mode == RUN_LATENCY && run_row_is_ok(row))
         error = latency_write(campaign->latency, row, outcome);
     if (!error && campaign->runs)
@@ -501,6 +504,8 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
     int error = open_file(&campaign, "runs.csv", &campaign.runs, run_row_write_header);
     if (!error && plan->measures_memory)
         error = open_file(&campaign, "timeline.csv", &campaign.timeline, timeline_write_header);
+    if (!error && plan->measures_memory)
+        error = open_file(&campaign, "occupancy.csv", &campaign.occupancy, occupancy_write_header);
     if (!error && plan->measures_latency)
         error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
     catch_interrupts();
@@ -509,7 +514,7 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
     if (plan->measures_throughput && plan->control_width > 0 && !error && !is_stopped)
         error = repeat_until_precise(&campaign);
     progress_clear(&campaign.progress);
-    FILE *const files[] = {campaign.runs, campaign.timeline, campaign.latency};
+    FILE *const files[] = {campaign.runs, campaign.timeline, campaign.occupancy, campaign.latency};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         int closing = close_file(&campaign, files[i]);
         error = error ? error : closing;

@@ -156,8 +156,7 @@ static void read_occupancy(struct engine *engine)
         if (object)
             occupancy_add(occupancy, object, engine->target->usable_size(object));
     }
-    outcome->occupancy_known =
-        occupancy_read(occupancy, &outcome->retained_bytes, &outcome->pinned_bytes) == 0;
+    outcome->occupancy_known = occupancy_read(occupancy, &outcome->occupancy) == 0;
 }
 
 static void take_sample(struct engine *engine, uint64_t event, uint64_t live_bytes,

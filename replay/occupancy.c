@@ -16,13 +16,27 @@
  * than that (a sanitizer's shadow memory does) can't be looked through page by page. */
 #define SPAN_LIMIT (UINT64_C(64) << 30)
 
+/* The harness's pages are some hundreds; of more than these 256 MiB the rest passes for the
+ * allocator's. */
+#define BASE_PAGE_LIMIT 65536
+
+/* Unresident stretches of up to so many pages are drawn as they are: they are holes that the
+ * allocator gave back. Longer ones would be most of the picture. */
+#define HOLE_PAGES_SHOWN 8
+
+static void *new_shared(size_t bytes)
+{
+    void *start =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+
 int occupancy_open(struct occupancy *occupancy, uint32_t limit)
 {
     *occupancy = (struct occupancy){.limit = limit};
-    occupancy->ranges =
-        mmap(NULL, (size_t)limit * sizeof *occupancy->ranges, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    return occupancy->ranges == MAP_FAILED ? -errno : 0;
+    occupancy->ranges = new_shared((size_t)limit * sizeof *occupancy->ranges);
+    occupancy->base_pages = new_shared(BASE_PAGE_LIMIT * sizeof *occupancy->base_pages);
+    return occupancy->ranges && occupancy->base_pages ? 0 : -errno;
 }
 
 void occupancy_clear(struct occupancy *occupancy)
@@ -70,9 +84,11 @@ static void sort_ranges(struct live_range *ranges, uint32_t count)
 /* ---- pages against objects ---- */
 
 struct walk {
-    const struct occupancy *occupancy;
-    uint32_t next; /* the first range that may reach into the next page */
-    uint64_t retained_bytes, pinned_bytes;
+    struct occupancy *occupancy;
+    uint32_t next;      /* the first range that may reach into the next page */
+    uint32_t next_base; /* the first of the harness's pages that may be the next page */
+    uint64_t map_end;   /* address behind the last page of the map; 0: it has none */
+    struct occupancy_figures *figures; /* NULL: the pages are the harness's, to be noted */
 };
 
 static uint64_t live_bytes_on(struct walk *walk, uint64_t page)
@@ -90,6 +106,78 @@ static uint64_t live_bytes_on(struct walk *walk, uint64_t page)
     return live < PAGE_BYTES ? live : PAGE_BYTES;
 }
 
+/* ---- the map ---- */
+
+/* Makes one cell of two neighbours, so that as many again have room. */
+static void halve_map(struct page_map *map)
+{
+    for (uint32_t i = 0; i < PAGE_MAP_CELLS / 2; i++) {
+        struct page_cell one = map->cells[2 * i], other = map->cells[2 * i + 1];
+        map->cells[i] =
+            (struct page_cell){.live_bytes = one.live_bytes + other.live_bytes,
+                               .gap_pages = one.gap_pages + other.gap_pages,
+                               .pages = one.pages + other.pages,
+                               .resident_pages = one.resident_pages + other.resident_pages};
+    }
+    map->count = PAGE_MAP_CELLS / 2;
+    map->pages_per_cell *= 2;
+}
+
+static void append_page(struct page_map *map, uint32_t gap_pages, bool is_resident, uint64_t live)
+{
+    struct page_cell *last = map->count ? &map->cells[map->count - 1] : NULL;
+    if (!last || gap_pages || last->pages >= map->pages_per_cell) {
+        if (map->count == PAGE_MAP_CELLS)
+            halve_map(map);
+        last = &map->cells[map->count++];
+        *last = (struct page_cell){.gap_pages = gap_pages};
+    }
+    last->live_bytes += live;
+    last->pages++;
+    last->resident_pages += is_resident;
+}
+
+static void map_page(struct walk *walk, uint64_t page, uint64_t live)
+{
+    struct page_map *map = &walk->figures->map;
+    uint64_t hole = walk->map_end ? (page - walk->map_end) / PAGE_BYTES : 0;
+    uint32_t gap_pages = 0;
+    if (hole > HOLE_PAGES_SHOWN)
+        gap_pages = hole < UINT32_MAX ? (uint32_t)hole : UINT32_MAX;
+    else
+        while (hole--)
+            append_page(map, 0, false, 0);
+    append_page(map, gap_pages, true, live);
+    walk->map_end = page + PAGE_BYTES;
+}
+
+static bool is_harness_page(struct walk *walk, uint64_t page)
+{
+    const struct occupancy *occupancy = walk->occupancy;
+    while (walk->next_base < occupancy->base_count && occupancy->base_pages[walk->next_base] < page)
+        walk->next_base++;
+    return walk->next_base < occupancy->base_count &&
+           occupancy->base_pages[walk->next_base] == page;
+}
+
+static void visit_page(struct walk *walk, uint64_t page)
+{
+    struct occupancy *occupancy = walk->occupancy;
+    if (!walk->figures) {
+        if (occupancy->base_count < BASE_PAGE_LIMIT)
+            occupancy->base_pages[occupancy->base_count++] = page;
+        return;
+    }
+    uint64_t live = live_bytes_on(walk, page);
+    if (!live && is_harness_page(walk, page))
+        return;
+    if (live)
+        walk->figures->pinned_bytes += PAGE_BYTES - live;
+    else
+        walk->figures->retained_bytes += PAGE_BYTES;
+    map_page(walk, page, live);
+}
+
 static int walk_mapping(struct walk *walk, int pagemap, uint64_t start, uint64_t end)
 {
     uint64_t entries[ENTRIES_AT_ONCE];
@@ -100,15 +188,9 @@ static int walk_mapping(struct walk *walk, int pagemap, uint64_t start, uint64_t
                             (off_t)(start / PAGE_BYTES * sizeof entries[0]));
         if (got <= 0)
             return got < 0 ? -errno : -EIO;
-        for (uint64_t i = 0; i < (uint64_t)got / sizeof entries[0]; i++, start += PAGE_BYTES) {
-            if (!(entries[i] & PRESENT_BIT))
-                continue;
-            uint64_t live = live_bytes_on(walk, start);
-            if (live)
-                walk->pinned_bytes += PAGE_BYTES - live;
-            else
-                walk->retained_bytes += PAGE_BYTES;
-        }
+        for (uint64_t i = 0; i < (uint64_t)got / sizeof entries[0]; i++, start += PAGE_BYTES)
+            if (entries[i] & PRESENT_BIT)
+                visit_page(walk, start);
     }
     return 0;
 }
@@ -176,22 +258,20 @@ static int walk_process(struct walk *walk)
     return error;
 }
 
-int occupancy_read(struct occupancy *occupancy, uint64_t *retained_bytes, uint64_t *pinned_bytes)
+int occupancy_read(struct occupancy *occupancy, struct occupancy_figures *figures)
 {
-    struct walk walk = {.occupancy = occupancy};
+    struct walk walk = {.occupancy = occupancy, .figures = figures};
+    figures->retained_bytes = figures->pinned_bytes = 0;
+    figures->map.pages_per_cell = 1;
+    figures->map.count = 0;
     sort_ranges(occupancy->ranges, occupancy->count);
-    int error = walk_process(&walk);
-    *retained_bytes = walk.retained_bytes > occupancy->base_retained_bytes
-                          ? walk.retained_bytes - occupancy->base_retained_bytes
-                          : 0;
-    *pinned_bytes = walk.pinned_bytes;
-    return error;
+    return walk_process(&walk);
 }
 
 int occupancy_set_baseline(struct occupancy *occupancy)
 {
-    uint64_t pinned;
+    struct walk walk = {.occupancy = occupancy};
     occupancy_clear(occupancy);
-    occupancy->base_retained_bytes = 0;
-    return occupancy_read(occupancy, &occupancy->base_retained_bytes, &pinned);
+    occupancy->base_count = 0;
+    return walk_process(&walk);
 }

@@ -17,24 +17,47 @@ struct live_range {
     uint64_t start, bytes;
 };
 
+/* The pages in address order, for a picture: neighbours share a cell where they are too many. */
+#define PAGE_MAP_CELLS 2048
+
+struct page_cell {
+    uint64_t live_bytes;
+    uint32_t
+        gap_pages; /* left out between the cell before and this one: nothing there is resident */
+    uint32_t pages, resident_pages;
+};
+
+struct page_map {
+    uint32_t pages_per_cell; /* at the most; a power of two */
+    uint32_t count;
+    struct page_cell cells[PAGE_MAP_CELLS];
+};
+
 struct occupancy {
     struct live_range *ranges; /* room for `limit`, in shared memory: it is not the allocator's */
     uint32_t limit, count;
-    uint64_t base_retained_bytes; /* of the harness itself */
+    uint64_t *base_pages; /* of the harness itself, by address; in shared memory too */
+    uint32_t base_count;
 };
 
 /* Makes room for `limit` live objects and prefaults it. Returns 0 or -errno. */
 int occupancy_open(struct occupancy *occupancy, uint32_t limit);
 
-/* Takes what is resident now, with no live object, as the harness's own. Returns 0 or -errno. */
+/* Takes the pages that are resident now as the harness's own, until an object lies on them. Returns
+ * 0 or -errno. */
 int occupancy_set_baseline(struct occupancy *occupancy);
 
 /* Forgets all objects; adds one. At most `limit` are kept. */
 void occupancy_clear(struct occupancy *occupancy);
 void occupancy_add(struct occupancy *occupancy, const void *object, uint64_t bytes);
 
-/* Reads private anonymous memory against the objects added. Allocates nothing. Returns 0 or -errno.
- */
-int occupancy_read(struct occupancy *occupancy, uint64_t *retained_bytes, uint64_t *pinned_bytes);
+/* What private anonymous memory holds of the objects added. */
+struct occupancy_figures {
+    uint64_t retained_bytes, pinned_bytes;
+    struct page_map map;
+};
+
+/* Fills `figures`. Allocates nothing. Returns 0 or -errno. */
+int occupancy_read(struct occupancy *occupancy, struct occupancy_figures *figures);
 
 #endif

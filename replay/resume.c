@@ -101,6 +101,8 @@ int resume_campaign(const char *folder, struct campaign_results *results)
     if (!error)
         error = filter_lines(folder, "timeline.csv", results, RUN_MEMORY);
     if (!error)
+        error = filter_lines(folder, "occupancy.csv", results, RUN_MEMORY);
+    if (!error)
         error = filter_lines(folder, "latency.csv", results, RUN_LATENCY);
     if (error)
         message("%s: %s; free some room", folder, strerror(-error));

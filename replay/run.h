@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "replay/latency.h"
+#include "replay/occupancy.h"
 #include "replay/target.h"
 
 enum run_mode { RUN_THROUGHPUT, RUN_LATENCY, RUN_MEMORY, RUN_CHECK, RUN_MODE_COUNT };
@@ -124,9 +125,9 @@ struct run_outcome {
     uint64_t minor_faults, major_faults;
     uint64_t peak_resident_bytes;
     bool resident_known;
-    bool occupancy_known;                  /* at the peak of L: */
-    uint64_t retained_bytes, pinned_bytes; /* see occupancy.h */
-    struct latency_figures latency;        /* latency mode */
+    bool occupancy_known; /* what follows, at the peak of L */
+    struct occupancy_figures occupancy;
+    struct latency_figures latency; /* latency mode */
     uint32_t sample_count;
     struct sample samples[RUN_SAMPLE_LIMIT];
 };

@@ -135,8 +135,8 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     row->rss_slope_bytes_per_million_events = metrics.rss_slope;
     row->live_slope_bytes_per_million_events = metrics.live_slope;
     if (outcome->occupancy_known) {
-        row->retained_bytes = (double)outcome->retained_bytes;
-        row->pinned_bytes = (double)outcome->pinned_bytes;
+        row->retained_bytes = (double)outcome->occupancy.retained_bytes;
+        row->pinned_bytes = (double)outcome->occupancy.pinned_bytes;
     }
 }
 
@@ -318,6 +318,40 @@ int timeline_write(FILE *stream, const struct run_row *row, const struct run_out
             fprintf(stream, "%" PRIu64, sample->usable_bytes);
         fprintf(stream, ",%" PRIu64 ",%s\n", sample->resident_bytes,
                 sample_point_names[sample->point]);
+    }
+    return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
+}
+
+int occupancy_write_header(FILE *stream)
+{
+    fputs("schema_version,allocator,source,repetition,pages_per_cell,gap_pages,cells,pages,"
+          "resident_pages,live_bytes",
+          stream);
+    return end_line(stream);
+}
+
+static bool are_alike(const struct page_cell *one, const struct page_cell *other)
+{
+    return one->pages == other->pages && one->resident_pages == other->resident_pages &&
+           one->live_bytes == other->live_bytes;
+}
+
+int occupancy_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome)
+{
+    const struct page_map *map = &outcome->occupancy.map;
+    for (uint32_t i = 0, alike; outcome->occupancy_known && i < map->count; i += alike) {
+        const struct page_cell *cell = &map->cells[i];
+        alike = 1;
+        while (i + alike < map->count && !cell[alike].gap_pages && are_alike(cell, &cell[alike]))
+            alike++;
+        fprintf(stream, "%d,", RUN_SCHEMA_VERSION);
+        csv_write_text(stream, row->allocator);
+        fputc(',', stream);
+        csv_write_text(stream, row->source);
+        fprintf(stream,
+                ",%.0f,%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu64 "\n",
+                row->repetition, map->pages_per_cell, cell->gap_pages, alike, cell->pages,
+                cell->resident_pages, cell->live_bytes);
     }
     return ferror(stream) || fflush(stream) ? -(errno ? errno : EIO) : 0;
 }

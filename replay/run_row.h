@@ -69,6 +69,11 @@ bool run_row_read(struct run_row *row, const struct run_row_layout *layout, char
 int timeline_write_header(FILE *stream);
 int timeline_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
 
+/* occupancy.csv: its header, and the pages of one memory run at the peak of L, a row for cells that
+ * are alike and neighbours. Nothing where they are not known. Returns 0 or -errno. */
+int occupancy_write_header(FILE *stream);
+int occupancy_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);
+
 /* latency.csv: its header, and the percentiles of one latency run. Returns 0 or -errno. */
 int latency_write_header(FILE *stream);
 int latency_write(FILE *stream, const struct run_row *row, const struct run_outcome *outcome);

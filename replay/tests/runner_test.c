@@ -192,8 +192,8 @@ static void test_memory_of_hill(void **state)
     /* Eight mapped objects: hardly a page without a live byte, and less than a page pinned for
      * each. A sanitizer reserves too much address space to look through. */
     assert_true(outcome->occupancy_known);
-    assert_true(outcome->retained_bytes < RESIDENT_LIMIT_BYTES - (8 << 20));
-    assert_true(outcome->pinned_bytes <= 8 * 4096);
+    assert_true(outcome->occupancy.retained_bytes < RESIDENT_LIMIT_BYTES - (8 << 20));
+    assert_true(outcome->occupancy.pinned_bytes <= 8 * 4096);
 #endif
     assert_int_equal(end->event, 15);
     assert_int_equal(end->live_bytes, 1 << 20);
