@@ -40,6 +40,7 @@ function write_summary(source, allocator,    ns, live, peak, ratio) {
           (allocator == "null" ? "" : int(peak * 0.8)), int(peak * 0.2), ratio, ratio * 0.97, 0.08 > (folder "/summary.csv")
     write_runs(source, allocator, ns, peak)
     write_timeline(source, allocator, ratio)
+    write_occupancy(source, allocator, int(peak / 4096), live / peak)
     write_latency(source, allocator, "malloc", ns * 1.2)
     write_latency(source, allocator, "free", ns * 0.8)
     write_latency(source, allocator, "all", ns)
@@ -60,6 +61,20 @@ function write_latency(source, allocator, call, ns,    i, repetition, percentile
         for (i = 1; i in percentile; i++)
             print 1, allocator, quoted(source), repetition, call, int(events_of[source] / 2), percentile[i], \
                   int(ns * steps[i] * thickness_of[allocator] ^ (2 * i)) + 20, 32 > (folder "/latency.csv")
+}
+
+# Empty pages at the end and behind a gap, a hole, and the rest more or less full.
+function write_occupancy(source, allocator, pages, share,    size, left, count, full) {
+    for (size = 1; pages / size > 1500; size *= 2)
+        continue
+    for (left = int(pages / size); left > 0; left -= count) {
+        count = left < 8 ? left : int(1 + 12 * rand())
+        if (count > left)
+            count = left
+        full = rand() < share ? 0.8 + 0.2 * rand() : rand() < 0.5 ? 0 : rand() * 0.7
+        print 1, allocator, quoted(source), 1, size, (rand() < 0.02 ? 4000 : 0), count, size, (rand() < 0.03 ? 0 : size), \
+              int(full * size * 4096) > (folder "/occupancy.csv")
+    }
 }
 
 # Three teeth, with a base that allocators hold on to.
@@ -86,6 +101,8 @@ BEGIN {
     print "schema_version,allocator,allocator_version,source,mode,touch,threads,repetition,seed,events,unsupported_events,wall_ns," \
           "ns_per_event,overhead_ns_per_event,peak_live_bytes,peak_rss_bytes,status,error" > (folder "/runs.csv")
     print "schema_version,allocator,source,repetition,kind,calls,percentile,latency_ns,floor_ns" > (folder "/latency.csv")
+    print "schema_version,allocator,source,repetition,pages_per_cell,gap_pages,cells,pages,resident_pages,live_bytes" \
+          > (folder "/occupancy.csv")
     print "allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,point" > (folder "/timeline.csv")
     print "source,source_kind,threads,events,peak_live_bytes,allocator,allocator_version,runs,ns_per_event,ns_per_event_min," \
           "ns_per_event_max,overhead_ns_per_event,peak_rss_bytes,mean_rss_bytes,drained_rss_bytes,fragmentation_integral," \
