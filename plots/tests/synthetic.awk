@@ -37,7 +37,8 @@ function write_summary(source, allocator,    ns, live, peak, ratio) {
     peak = live * ratio + 300000 * noise(0.4)
     print quoted(source), kind_of[source], threads_of[source], events_of[source], live, allocator, version_of[allocator], 5, \
           ns, ns * 0.96 * noise(0.02), ns * 1.08 * noise(0.05), 5.5, (allocator == "null" ? "" : int(peak)), \
-          (allocator == "null" ? "" : int(peak * 0.8)), int(peak * 0.2), ratio, ratio * 0.97, 0.08 > (folder "/summary.csv")
+          (allocator == "null" ? "" : int(peak * 0.8)), int(peak * 0.2), ratio, ratio * 0.97, 0.08, \
+          1000 * (thickness_of[allocator] - 1), 10 > (folder "/summary.csv")
     write_runs(source, allocator, ns, peak)
     write_timeline(source, allocator, ratio)
     write_occupancy(source, allocator, int(peak / 4096), live / peak)
@@ -106,7 +107,8 @@ BEGIN {
     print "allocator,source,repetition,event,live_bytes,usable_bytes,resident_bytes,point" > (folder "/timeline.csv")
     print "source,source_kind,threads,events,peak_live_bytes,allocator,allocator_version,runs,ns_per_event,ns_per_event_min," \
           "ns_per_event_max,overhead_ns_per_event,peak_rss_bytes,mean_rss_bytes,drained_rss_bytes,fragmentation_integral," \
-          "fragmentation_peak_ratio,internal_fragmentation" > (folder "/summary.csv")
+          "fragmentation_peak_ratio,internal_fragmentation,rss_slope_bytes_per_million_events,live_slope_bytes_per_million_events" \
+          > (folder "/summary.csv")
 
     add_allocator("null", "1", 0, 1)
     add_allocator("system", "2.36", 1.6, 1.12)
@@ -148,6 +150,8 @@ BEGIN {
     add_source("fixed:size=1M,objects=16,rounds=16", "workload", 1, 1024, 16, 25000, 0.1)
     add_source("fixed:size=64,order=fifo", "workload", 1, 524288, 0.25, 10, 1)
     add_source("fixed:size=64,order=random", "workload", 1, 524288, 0.25, 15, 1)
+    add_source("model:redis,length=20M", "workload", 1, 20971520, 6, 30, 0.5)
+    add_source("server:allocations=10M", "workload", 1, 20000000, 32, 30, 0.5)
     add_source("calloc", "workload", 1, 395904, 9.2, 60, 1)
     add_source("realloc-grow", "workload", 1, 333325, 3, 300, 2)
     add_source("realloc-append", "workload", 1, 309547, 0.77, 60, 1)
