@@ -173,6 +173,7 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
         .source = block->source,
         .mode = block->mode,
         .touch = campaign->plan->touch,
+        .pace = campaign->plan->pace,
         .repetition = run->repetition,
         .seed = campaign->plan->seed,
     };
@@ -311,6 +312,7 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
     struct runner_options options = {
         .mode = mode,
         .touch = campaign->plan->touch,
+        .pace = campaign->plan->pace,
         .waits_for_drain = true,
         .processor = campaign->processor,
         .limit_s = campaign->plan->limit_s,

@@ -23,6 +23,7 @@ struct campaign_plan {
     unsigned source_count;
     bool measures_throughput, measures_latency, measures_memory, checks;
     enum run_touch touch;
+    enum run_pace pace;   /* of memory runs; nothing else runs at the recorded one */
     unsigned repetitions; /* of throughput; memory and check run once */
     unsigned memory_repetitions, latency_repetitions;
     unsigned limit_s; /* for one window of one run */

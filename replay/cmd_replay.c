@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
      "repetitions in memory mode, which take a second or more each (1)", 0},
     {"touch", 't', "WHICH", 0,
      "bytes of a new object to write: none, first, page (one per page) or full (page)", 0},
+    {"pace", 'p', "WHICH", 0,
+     "full (as fast as possible) or recorded (no call before its time, in memory mode) (full)", 0},
     {"output", 'o', "FOLDER", 0, "also write the campaign's files there", 0},
     {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
     {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
@@ -47,6 +49,8 @@ static bool read_option(struct replay_options *into, int key, char *argument)
         return options_set_modes(&into->plan, argument);
     case 't':
         return options_set_touch(&into->plan, argument);
+    case 'p':
+        return options_set_pace(&into->plan, argument);
     case 'r':
         is_good = options_read_number("--runs", argument, 1, RUN_REPETITION_LIMIT, &number);
         into->plan.repetitions = (unsigned)number;
@@ -76,6 +80,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'a':
     case 'm':
     case 't':
+    case 'p':
     case 'r':
     case 'R':
     case 's':
@@ -91,6 +96,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (into->plan.resumes && !into->folder)
             argp_error(state, "--resume needs the folder of the campaign, with -o");
+        if (into->plan.pace == PACE_RECORDED &&
+            (into->plan.measures_throughput || into->plan.measures_latency || into->plan.checks))
+            argp_error(state, "waiting is not measured; the recorded pace needs -m memory alone");
         return 0;
     case ARGP_KEY_ARG:
         if (into->plan.source_count == CAMPAIGN_SOURCE_LIMIT)

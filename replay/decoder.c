@@ -10,6 +10,10 @@
 #define CHUNK_EVENTS   256
 #define STAGING_EVENTS 4096
 
+/* Calls of a thread that lie closer together are not held apart: a sleep is no more exact than this
+ * (prctl(2), PR_SET_TIMERSLACK: 50 us), and no allocator's decay is near it. */
+#define PACE_STEP_NS 100000
+
 /* Where a thread's next event goes: below `end`, whose last place is kept for a JUMP. 0 and 0: no
  * chunk yet. */
 struct cursor {
@@ -23,6 +27,7 @@ struct decoder {
 
     uint64_t *sizes;       /* by object: requested bytes */
     uint16_t *generations; /* by object: of its present or last life */
+    uint64_t *waited_ns;   /* by thread: the time of its last wait */
     struct cursor *cursors;
     uint32_t *live_threads;           /* the first live_count are alive */
     uint32_t *live_places;            /* by thread: its place in live_threads */
@@ -43,6 +48,7 @@ static void start_over(struct decoder *decoder)
 {
     const struct trace_summary *summary = decoder->source->summary;
     memset(decoder->generations, 0, summary->object_count * sizeof *decoder->generations);
+    memset(decoder->waited_ns, 0, (summary->thread_count + 1) * sizeof *decoder->waited_ns);
     decoder->live_threads[0] = 0;
     decoder->live_places[0] = 0;
     decoder->live_count = 1;
@@ -68,11 +74,12 @@ struct decoder *decoder_new(struct trace_source *source, struct run_window *wind
     decoder->plan = *plan;
     decoder->sizes = calloc(objects, sizeof *decoder->sizes);
     decoder->generations = calloc(objects, sizeof *decoder->generations);
+    decoder->waited_ns = calloc(threads, sizeof *decoder->waited_ns);
     decoder->cursors = calloc(threads, sizeof *decoder->cursors);
     decoder->live_threads = calloc(threads, sizeof *decoder->live_threads);
     decoder->live_places = calloc(threads, sizeof *decoder->live_places);
-    if (!decoder->sizes || !decoder->generations || !decoder->cursors || !decoder->live_threads ||
-        !decoder->live_places) {
+    if (!decoder->sizes || !decoder->generations || !decoder->waited_ns || !decoder->cursors ||
+        !decoder->live_threads || !decoder->live_places) {
         decoder_destroy(decoder);
         errno = ENOMEM;
         return NULL;
@@ -87,6 +94,7 @@ void decoder_destroy(struct decoder *decoder)
         return;
     free(decoder->sizes);
     free(decoder->generations);
+    free(decoder->waited_ns);
     free(decoder->cursors);
     free(decoder->live_threads);
     free(decoder->live_places);
@@ -227,8 +235,19 @@ static void end_thread(struct decoder *decoder, const struct trace_event *event)
     decoder->ended_count++;
 }
 
+static void keep_pace(struct decoder *decoder, const struct trace_event *event)
+{
+    uint64_t *waited_ns = &decoder->waited_ns[event->thread];
+    if (decoder->plan.pace != PACE_RECORDED || event->time_ns < *waited_ns + PACE_STEP_NS)
+        return;
+    *waited_ns = event->time_ns;
+    emit(decoder, event->thread,
+         (struct replay_event){.operation = REPLAY_WAIT, .size = event->time_ns});
+}
+
 static void decode_event(struct decoder *decoder, const struct trace_event *event)
 {
+    keep_pace(decoder, event);
     uint64_t bytes = trace_event_bytes(event);
     if (event->kind == TRACE_THREAD_START)
         start_thread(decoder, event);

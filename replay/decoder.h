@@ -11,6 +11,7 @@ struct decoder;
 struct decoder_plan {
     uint32_t sample_count; /* evenly spaced points, the peak of L and the end not counted */
     enum run_touch touch;
+    enum run_pace pace;
 };
 
 /* `source` has a summary and is at its first event; both it and `window` must outlive the decoder.

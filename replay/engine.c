@@ -37,6 +37,7 @@ struct engine {
     _Atomic uint32_t arrived, epoch;
     uint32_t segment;    /* written while all others wait */
     uint64_t started_ns; /* of the stretch of time that is being measured */
+    uint64_t first_ns;   /* of the first of these stretches: where recorded times count from */
     bool is_finished;
 
     pthread_mutex_t stack_lock; /* guards what follows */
@@ -109,6 +110,16 @@ void engine_wait_for_vacancy(struct engine_thread *self, _Atomic uint64_t *slot,
     for (uint32_t round = 0; atomic_load_explicit(slot, memory_order_acquire) != vacant; round++)
         pause_or_yield(round);
     self->stall_ns += clock_now_ns() - start;
+}
+
+void engine_wait_for_time(struct engine_thread *self, uint64_t since_start_ns)
+{
+    uint64_t until = self->engine->first_ns + since_start_ns;
+    for (uint64_t now; (now = clock_now_ns()) < until;) {
+        struct timespec rest = {.tv_sec = (time_t)((until - now) / 1000000000u),
+                                .tv_nsec = (long)((until - now) % 1000000000u)};
+        nanosleep(&rest, NULL);
+    }
 }
 
 static _Noreturn void fail(struct engine *engine, const char *what, uint64_t number)
@@ -401,6 +412,7 @@ void engine_play(struct run_control *control, struct run_window *window,
 
     getrusage(RUSAGE_SELF, &before);
     start_clock(&engine);
+    engine.first_ns = engine.started_ns;
     play_thread(&engine.threads[0]);
     getrusage(RUSAGE_SELF, &after);
 

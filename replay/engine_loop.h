@@ -123,6 +123,9 @@ play_events(struct engine_thread *self, const struct replay_event *event, bool i
         case REPLAY_THREAD_START:
             engine_start_thread(self->engine, event->slot);
             continue;
+        case REPLAY_WAIT:
+            engine_wait_for_time(self, event->size);
+            continue;
         case REPLAY_JUMP:
             event = self->events + event->size - 1;
             continue;

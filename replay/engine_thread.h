@@ -23,6 +23,7 @@ struct engine_thread {
 uint64_t engine_wait_for_object(struct engine_thread *self, _Atomic uint64_t *slot,
                                 uint16_t generation);
 void engine_wait_for_vacancy(struct engine_thread *self, _Atomic uint64_t *slot, uint64_t vacant);
+void engine_wait_for_time(struct engine_thread *self, uint64_t since_start_ns);
 void engine_start_thread(struct engine *engine, uint32_t index);
 _Noreturn void engine_out_of_memory(struct engine_thread *self, const struct replay_event *event);
 

@@ -75,6 +75,17 @@ bool options_set_touch(struct campaign_plan *plan, const char *text)
     return false;
 }
 
+bool options_set_pace(struct campaign_plan *plan, const char *text)
+{
+    for (unsigned i = 0; i < PACE_COUNT; i++)
+        if (!strcmp(run_pace_names[i], text)) {
+            plan->pace = (enum run_pace)i;
+            return true;
+        }
+    message("no pace '%s'; it is full or recorded", text);
+    return false;
+}
+
 bool options_read_number(const char *option, const char *text, unsigned long minimum,
                          unsigned long maximum, unsigned long *number)
 {

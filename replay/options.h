@@ -18,6 +18,9 @@ bool options_set_modes(struct campaign_plan *plan, char *text);
 /* "none", "first", "page" or "full". Prints a message and returns false otherwise. */
 bool options_set_touch(struct campaign_plan *plan, const char *text);
 
+/* "full" or "recorded". Prints a message and returns false otherwise. */
+bool options_set_pace(struct campaign_plan *plan, const char *text);
+
 /* Of the order of runs. Prints a message and returns false where it is no number. */
 bool options_set_seed(struct campaign_plan *plan, const char *text);
 

@@ -8,6 +8,7 @@
 
 const char *const run_mode_names[RUN_MODE_COUNT] = {"throughput", "latency", "memory", "check"};
 const char *const run_touch_names[TOUCH_COUNT] = {"none", "first", "page", "full"};
+const char *const run_pace_names[PACE_COUNT] = {"full", "recorded"};
 const char *const sample_point_names[POINT_COUNT] = {"sample",  "peak_live",   "end",
                                                      "drain_0", "drain_100ms", "drain_1s"};
 

@@ -26,10 +26,13 @@
 
 enum run_mode { RUN_THROUGHPUT, RUN_LATENCY, RUN_MEMORY, RUN_CHECK, RUN_MODE_COUNT };
 enum run_touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_PAGE, TOUCH_FULL, TOUCH_COUNT };
+/* As fast as possible, or not before the time at which a call was recorded. */
+enum run_pace { PACE_FULL, PACE_RECORDED, PACE_COUNT };
 
 /* "throughput", "latency", "memory", "check"; "none", "first", "page", "full". */
 extern const char *const run_mode_names[RUN_MODE_COUNT];
 extern const char *const run_touch_names[TOUCH_COUNT];
+extern const char *const run_pace_names[PACE_COUNT]; /* "full", "recorded" */
 
 enum replay_operation {
     REPLAY_MALLOC,
@@ -47,6 +50,7 @@ enum replay_operation {
     REPLAY_THREAD_START,  /* `slot` is the new thread's index */
     REPLAY_THREAD_END,
     REPLAY_SEGMENT_END, /* all threads meet */
+    REPLAY_WAIT,        /* until `size` nanoseconds after the start */
     REPLAY_JUMP,        /* the thread's events go on at event `size` of the window */
 };
 

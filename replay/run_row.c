@@ -36,6 +36,7 @@ static const struct column columns[] = {
     COLUMN(COLUMN_NUMBER, threads),
     COLUMN(COLUMN_NUMBER, repetition),
     COLUMN(COLUMN_NUMBER, seed),
+    COLUMN(COLUMN_CONSTANT, pace),
     COLUMN(COLUMN_NUMBER, events),
     COLUMN(COLUMN_NUMBER, unsupported_events),
     COLUMN(COLUMN_NUMBER, wall_ns),
@@ -93,6 +94,7 @@ static void fill_identity(struct run_row *row, const struct run_identity *identi
     snprintf(row->source, sizeof row->source, "%s", identity->source->name);
     row->mode = run_mode_names[identity->mode];
     row->touch = run_touch_names[identity->mode == RUN_CHECK ? TOUCH_FULL : identity->touch];
+    row->pace = run_pace_names[identity->pace];
     row->schema_version = RUN_SCHEMA_VERSION;
     row->repetition = identity->repetition;
     row->seed = (double)identity->seed;
@@ -109,7 +111,8 @@ static void fill_times(struct run_row *row, const struct run_outcome *outcome)
     row->wall_ns = (double)outcome->wall_ns;
     row->user_ns = (double)outcome->user_ns;
     row->system_ns = (double)outcome->system_ns;
-    row->ns_per_event = row->events > 0 ? row->wall_ns / row->events : NAN;
+    bool has_waited = row->pace == run_pace_names[PACE_RECORDED];
+    row->ns_per_event = row->events > 0 && !has_waited ? row->wall_ns / row->events : NAN;
     row->stall_ns = (double)outcome->stall_ns;
     row->minor_faults = (double)outcome->minor_faults;
     row->major_faults = (double)outcome->major_faults;
@@ -184,8 +187,11 @@ static bool read_constants(struct run_row *row)
 {
     row->mode = constant_of(row->mode, run_mode_names, RUN_MODE_COUNT);
     row->touch = constant_of(row->touch, run_touch_names, TOUCH_COUNT);
+    /* Files from before there was a choice have no such column. */
+    row->pace =
+        row->pace ? constant_of(row->pace, run_pace_names, PACE_COUNT) : run_pace_names[PACE_FULL];
     row->status = constant_of(row->status, statuses, sizeof statuses / sizeof statuses[0]);
-    return row->mode && row->touch && row->status;
+    return row->mode && row->touch && row->pace && row->status;
 }
 
 /* Returns false where the field is no number. */

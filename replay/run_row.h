@@ -15,7 +15,7 @@
 struct run_row {
     char allocator[RUN_ROW_TEXT_BYTES], allocator_version[RUN_ROW_TEXT_BYTES],
         source[RUN_ROW_TEXT_BYTES];
-    const char *mode, *touch, *status; /* string constants */
+    const char *mode, *touch, *pace, *status; /* string constants */
     char error[512];
     double schema_version, threads, repetition, seed, events, unsupported_events;
     double wall_ns, user_ns, system_ns, ns_per_event, overhead_ns_per_event, stall_ns;
@@ -33,6 +33,7 @@ struct run_identity {
     const struct trace_source *source; /* with its summary */
     enum run_mode mode;
     enum run_touch touch;
+    enum run_pace pace;
     unsigned repetition;
     uint64_t seed;
 };

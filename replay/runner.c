@@ -171,6 +171,7 @@ int runner_open(struct runner **result, struct trace_source *source,
     struct decoder_plan plan = {
         .sample_count = options->mode == RUN_MEMORY ? TIMELINE_POINTS : 0,
         .touch = options->touch,
+        .pace = options->pace,
     };
     error = make_window(runner, plan.sample_count);
     if (!error) {
@@ -376,7 +377,8 @@ static void give_up(struct lane *lane)
 
 bool runner_plays_abreast(const struct runner *runner)
 {
-    return runner->options.mode == RUN_MEMORY && runner->window->thread_count == 1 &&
+    return runner->options.mode == RUN_MEMORY && runner->options.pace == PACE_FULL &&
+           runner->window->thread_count == 1 &&
            !(runner->is_at_first_window && runner->window->is_last);
 }
 

@@ -10,6 +10,7 @@ struct runner;
 struct runner_options {
     enum run_mode mode;
     enum run_touch touch;
+    enum run_pace pace;
     bool waits_for_drain;   /* memory mode: sample on for a second after all is freed */
     int processor;          /* for single-threaded sources; -1 for any */
     unsigned limit_s;       /* a window that takes longer is given up; 0 for no limit */
@@ -31,7 +32,7 @@ int runner_start(struct runner *runner, const char *const *names, unsigned count
 
 /* Whether runs had better be started together: nothing in them depends on time or on other
  * processes, and decoding the source for each alone would take longer than playing it. True for
- * memory runs of single-threaded sources of several windows. */
+ * memory runs at full pace of single-threaded sources of several windows. */
 bool runner_plays_abreast(const struct runner *runner);
 
 /* Waits for the run's end. The outcome is the runner's, valid until the lane's next run; where it

@@ -42,6 +42,7 @@ rows() { # ALLOCATOR SOURCE THREADS NANOSECONDS MEMORY: five blocks, the nanosec
                 if (name[i] == "source") value = source
                 if (name[i] == "mode") value = mode
                 if (name[i] == "touch") value = "page"
+                if (name[i] == "pace") value = "full"
                 if (name[i] == "threads") value = threads
                 if (name[i] == "repetition") value = block
                 if (name[i] == "status") value = "ok"

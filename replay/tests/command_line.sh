@@ -59,6 +59,19 @@ expect 2 'no command' compare
 expect 143 '^1,system,1,ok,' compare -a system -r 3 --format csv -- \
     sh -c '[ ! -e "$1" ] && : >"$1" || kill $PPID' sh "$folder/ran"
 
+# At the recorded pace no call comes before its time, and the time says nothing about the allocator.
+printf '# heaplab text 1\n0 0 malloc 64 = 0\n300000000 0 free 0\n' >"$folder/slow.txt"
+expect 0 '' import "$folder/slow.txt" "$folder/slow.trace"
+expect 2 "no pace 'slow'" replay -m memory --pace slow "$folder/slow.trace"
+expect 2 'needs -m memory alone' replay --pace recorded "$folder/slow.trace"
+expect 0 ',full,2,' replay -a mem_ts -m memory --format csv "$folder/slow.trace"
+start=$(date +%s%N)
+expect 0 ',recorded,2,0,[0-9]*,[0-9]*,[0-9]*,,' replay -a mem_ts -m memory --pace recorded --format csv "$folder/slow.trace"
+[ $(($(date +%s%N) - start)) -ge 1300000000 ] || { # a second of it for what drains
+    echo 'the recorded pace was not kept'
+    failures=$((failures + 1))
+}
+
 : >"$folder/empty.trace"
 expect 3 'empty' replay "$folder/empty.trace"
 expect 0 '' generate $small -o "$folder/good.trace"

@@ -22,6 +22,7 @@ static const char *const promised[] = {
     "threads",
     "repetition",
     "seed",
+    "pace",
     "events",
     "wall_ns",
     "user_ns",
@@ -90,9 +91,8 @@ static void test_good_run(void **state)
     assert_true(row.ns_per_event == 100.0); /* ten calls: the thread's start and end are none */
     assert_true(isnan(row.peak_rss_bytes));
     char *text = written(&row);
-    assert_non_null(strstr(
-        text,
-        "1,system,glibc 2.36,\"a, \"\"quoted\"\" name\",throughput,page,2,3,7,10,0,1000,900,"));
+    assert_non_null(strstr(text, "1,system,glibc 2.36,\"a, \"\"quoted\"\" "
+                                 "name\",throughput,page,2,3,7,full,10,0,1000,900,"));
     assert_non_null(strstr(text, ",ok,\n"));
     free(text);
 }
@@ -143,6 +143,7 @@ static void test_reading(void **state)
     assert_true(run_row_read(&again, &layout, line));
     assert_true(again.wall_ns == 77 && again.repetition == 2 && isnan(again.stall_ns));
     assert_string_equal(again.source, "redis");
+    assert_string_equal(again.pace, "full");
     assert_false(run_row_read(&again, &layout, other));
     assert_false(run_row_read_header(&layout, unknown));
     assert_false(run_row_read_header(&layout, twice));
