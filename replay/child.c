@@ -13,7 +13,6 @@
 
 #include "replay/check.h"
 #include "replay/engine.h"
-#include "replay/observe.h"
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14; older headers lack the name */
 #define MADV_POPULATE_WRITE 23
@@ -93,7 +92,6 @@ static int open_observer(struct engine_observer *observer, struct memory_probe *
     int error = memory_probe_open(probe);
     *observer = (struct engine_observer){.probe = probe};
     if (!error && knows_sizes) {
-        observer->usable_bytes = observe_usable_bytes;
         error = occupancy_open(occupancy, slot_count);
         /* Where it can't be read it stays unknown; the rest of the run is as good. */
         if (!error && occupancy_set_baseline(occupancy) == 0)
@@ -108,17 +106,14 @@ static void measure_memory(struct run_control *control, struct run_window *windo
     static struct memory_probe probe;
     static struct occupancy occupancy;
     struct engine_observer observer;
-    struct target counting = *target;
-    bool knows_sizes = target->usable_size != NULL;
-    if (knows_sizes)
-        observe_target(&counting, target);
-    int error = open_observer(&observer, &probe, &occupancy, control->slot_count, knows_sizes);
+    int error = open_observer(&observer, &probe, &occupancy, control->slot_count,
+                              target->usable_size != NULL);
     if (error) {
         snprintf(control->outcome.error, sizeof control->outcome.error,
                  "/proc/self can't be read: %s", strerror(-error));
         exit(1);
     }
-    engine_play(control, window, &counting, &observer);
+    engine_play(control, window, target, &observer);
     memory_probe_close(&probe);
 }
 

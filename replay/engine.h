@@ -10,7 +10,6 @@
 /* What a memory run looks through at every segment's end. */
 struct engine_observer {
     const struct memory_probe *probe;
-    uint64_t (*usable_bytes)(void); /* U(t), NULL where it is not known */
     struct occupancy *occupancy; /* read at the peak of L; NULL where usable sizes are not known */
 };
 

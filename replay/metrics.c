@@ -16,15 +16,23 @@ static bool is_of_source(const struct sample *sample)
 }
 
 struct integrals {
-    double live, usable, resident, events;
+    double live, resident, events;
+    double usable, usable_live; /* over the points at which U is known */
 };
 
-/* Adds the trapezoid between two neighbouring points. */
+/* Add the trapezoid between two points, neighbours among all or among those with a known U. */
+static void add_usable_stretch(struct integrals *sum, const struct sample *from,
+                               const struct sample *to)
+{
+    double events = (double)(to->event - from->event);
+    sum->usable_live += events * ((double)from->live_bytes + (double)to->live_bytes) / 2;
+    sum->usable += events * ((double)from->usable_bytes + (double)to->usable_bytes) / 2;
+}
+
 static void add_stretch(struct integrals *sum, const struct sample *from, const struct sample *to)
 {
     double events = (double)(to->event - from->event);
     sum->live += events * ((double)from->live_bytes + (double)to->live_bytes) / 2;
-    sum->usable += events * ((double)from->usable_bytes + (double)to->usable_bytes) / 2;
     sum->resident += events * ((double)from->resident_bytes + (double)to->resident_bytes) / 2;
     sum->events += events;
 }
@@ -74,9 +82,8 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
 {
     struct integrals sum = {0};
     struct sample start = {0};
-    const struct sample *previous = &start, *fullest = NULL;
+    const struct sample *previous = &start, *previous_usable = &start, *fullest = NULL;
     double ratios = 0, ratio_count = 0;
-    bool usable_known = count > 0;
 
     *result =
         (struct fragmentation){.at_peak_live = NAN, .at_peak_rss = NAN, .drained_rss_bytes = NAN};
@@ -88,8 +95,12 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
             continue;
         add_stretch(&sum, previous, sample);
         previous = sample;
-        usable_known = usable_known && sample->usable_known;
-        result->peak_usable_bytes = fmax(result->peak_usable_bytes, (double)sample->usable_bytes);
+        if (sample->usable_known) {
+            add_usable_stretch(&sum, previous_usable, sample);
+            previous_usable = sample;
+            result->peak_usable_bytes =
+                fmax(result->peak_usable_bytes, (double)sample->usable_bytes);
+        }
         if (!fullest || sample->resident_bytes > fullest->resident_bytes)
             fullest = sample;
         if (sample->live_bytes) {
@@ -106,8 +117,8 @@ void metrics_of_samples(struct fragmentation *result, const struct sample *sampl
     result->peak_ratio = ratio((double)peak_resident_bytes, (double)peak_live_bytes);
     result->integral = ratio(sum.resident, sum.live);
     result->mean_rss_bytes = ratio(sum.resident, sum.events);
-    result->internal = usable_known ? ratio(sum.usable - sum.live, sum.usable) : NAN;
+    result->internal = ratio(sum.usable - sum.usable_live, sum.usable);
     find_slopes(result, samples, count);
-    if (!usable_known)
+    if (previous_usable == &start)
         result->peak_usable_bytes = NAN;
 }

@@ -15,7 +15,7 @@ struct fragmentation {
     double at_peak_rss;    /* R/L at the peak of R */
     double peak_ratio;     /* peak R / peak L */
     double integral;       /* integral of R / integral of L */
-    double internal;       /* integral of (U - L) / integral of U */
+    double internal;       /* integral of (U - L) / integral of U, by the points with a known U */
     double mean_rss_bytes; /* integral of R / events */
     double peak_usable_bytes;
     double drained_rss_bytes; /* R a second after everything was freed */

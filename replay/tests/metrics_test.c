@@ -74,6 +74,20 @@ static void test_unknown_usable(void **state)
     assert_near(result.integral, 3000.0 / 1250);
 }
 
+/* U is known at some points only: its integrals go from one of these to the next. */
+static void test_usable_at_some_points(void **state)
+{
+    struct fragmentation result;
+    struct sample samples[3] = {hill[0], hill[0], hill[1]};
+    (void)state;
+    samples[0].event = 5;
+    samples[0].usable_bytes = 0;
+    samples[0].usable_known = false;
+    metrics_of_samples(&result, samples, 3, 250, 100);
+    assert_near(result.internal, (1500.0 - 1250) / 1500);
+    assert_near(result.peak_usable_bytes, 120);
+}
+
 static void test_nothing(void **state)
 {
     struct fragmentation result;
@@ -142,8 +156,11 @@ static void test_slope_of_growth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slope_of_leak), cmocka_unit_test(test_slope_of_growth),
-        cmocka_unit_test(test_hill),          cmocka_unit_test(test_unknown_usable),
+        cmocka_unit_test(test_slope_of_leak),
+        cmocka_unit_test(test_slope_of_growth),
+        cmocka_unit_test(test_hill),
+        cmocka_unit_test(test_unknown_usable),
+        cmocka_unit_test(test_usable_at_some_points),
         cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
