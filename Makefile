@@ -4,7 +4,7 @@ CMAKE  := cmake
 MAKEFLAGS += --no-print-directory
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all liballocator.a test bench bench-long bench-ratios valgrind valgrind-bench clean help
+.PHONY: all liballocator.a test bench bench-long bench-ratios bench-sampling valgrind valgrind-bench clean help
 
 all: configure
 	@$(CMAKE) --build $(BUILD) --parallel $(JOBS)
@@ -38,6 +38,9 @@ bench-ratios:
 	@$(MAKE) --no-print-directory all
 	@$(CMAKE) --build $(BUILD) --target bench-ratios
 
+bench-sampling: all
+	@$(CMAKE) --build $(BUILD) --target bench-sampling
+
 valgrind: all
 	@ctest --test-dir $(BUILD) --output-on-failure -L valgrind
 
@@ -54,6 +57,7 @@ help:
 	@echo "make bench           the shipped traces and workloads on every allocator -> results/latest/"
 	@echo "make bench-long      a billion events as of long-running servers: does memory grow? -> results/long/"
 	@echo "make bench-ratios    liballocator's time and memory as ratios to each other allocator (PEERS=LIB.so,... for more)"
+	@echo "make bench-sampling  what the sampling of memory does to the time of the sampled run"
 	@echo "make valgrind        memcheck on the allocator's tests"
 	@echo "make valgrind-bench  memcheck on replays of a short workload"
 	@echo "make clean           remove the build folders"
