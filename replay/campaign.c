@@ -59,10 +59,22 @@ struct block {
 /* Set by an interrupt: what is finished is kept, and nothing further begins. */
 static volatile sig_atomic_t is_stopped;
 
+/* While a source is read to its end, which can take for ever, no run is under way and all rows are
+ * written: an interrupt ends the program at once. */
+static volatile sig_atomic_t is_reading;
+
 static void stop(int signal_number)
 {
+    static const char said[] =
+        "heaplab: interrupted while a source was read; --resume takes up what "
+        "was measured with -o\n";
     (void)signal_number;
     is_stopped = 1;
+    if (is_reading) {
+        ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
+        (void)written;
+        _exit(COMMAND_ENVIRONMENT);
+    }
 }
 
 static void catch_interrupts(void)
@@ -126,6 +138,13 @@ static int write_failed(const struct campaign *campaign, int error)
     return error;
 }
 
+static int no_memory(const struct campaign *campaign)
+{
+    progress_clear(&campaign->progress);
+    message("no memory for the campaign's rows; free some, or measure fewer sources at once");
+    return -ENOMEM;
+}
+
 static void report_run(struct campaign *campaign, unsigned allocator, const struct run_row *row)
 {
     if (!strcmp(row->status, "failed")) {
@@ -182,7 +201,7 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
         return -EINTR; /* the run may have been interrupted too: no row rather than a wrong one */
     struct run_row *row = campaign_new_row(campaign->results);
     if (!row)
-        return -ENOMEM;
+        return no_memory(campaign);
     run_row_fill(row, &identity, outcome, run->error ? start_problem(block, run) : "");
     if (block->mode == RUN_THROUGHPUT)
         row->overhead_ns_per_event = block->overhead_ns;
@@ -354,9 +373,11 @@ static void open_source(struct campaign *campaign, const char *text, struct trac
 {
     struct trace_error problem = {.byte_offset = UINT64_MAX};
     *source = NULL;
+    is_reading = 1;
     int error = source_open(source, text, is_trace, &problem);
     if (!error)
         error = trace_source_summarise(*source);
+    is_reading = 0;
     if (!error)
         return;
     report_source(campaign, text, *source ? &(*source)->error : &problem);
@@ -438,8 +459,9 @@ static int repeat_until_precise(struct campaign *campaign)
     while (!error && !is_stopped) {
         struct precision precision;
         size_t row_count = results->row_count;
-        error = precision_judge(&precision, campaign->plan, results, is_given_up);
-        if (error || precision.is_reached || !precision.has_source) {
+        if (precision_judge(&precision, campaign->plan, results, is_given_up))
+            return no_memory(campaign);
+        if (precision.is_reached || !precision.has_source) {
             results->repetition_end =
                 precision.is_reached ? REPETITION_REACHED : REPETITION_OUT_OF_BLOCKS;
             break;

@@ -1,5 +1,6 @@
 /* Finds the subcommand and runs it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,10 @@ int main(int argc, char **argv)
         if (asprintf(&program, "heaplab %s", commands[i].name) < 0)
             return COMMAND_ENVIRONMENT;
         argv[1] = program;
+        /* A limit of file size is then an error like a full disk, which is told. Programs that are
+         * run for their own sake keep the default. */
+        if (commands[i].run != cmd_record && commands[i].run != cmd_compare)
+            signal(SIGXFSZ, SIG_IGN);
         int status = commands[i].run(argc - 1, argv + 1);
         free(program);
         return results_arrived() ? status : COMMAND_ENVIRONMENT;

@@ -62,8 +62,10 @@ static int read_rows(struct reader *reader, struct campaign_results *results)
         if (error)
             return error;
         struct run_row *row = campaign_new_row(results);
-        if (!row)
-            return complain(reader, ENOMEM, "no memory for its rows");
+        if (!row) {
+            message("%s/runs.csv: no memory for its rows; free some", reader->folder);
+            return -ENOMEM;
+        }
         bool is_good = run_row_read(row, &layout, reader->line);
         reader->damaged_count += !is_good;
         if (!is_good || !run_row_is_ok(row))

@@ -42,6 +42,9 @@ expect 2 'no source' replay
 expect 3 'no such file, shipped trace or workload' replay nonesuch
 expect 2 'nonesuch' replay random:nonesuch=1
 expect 2 'allocations' replay random:allocations=0
+expect 2 'is out of range; give 1 to 64' replay larson:threads=100000
+expect 2 'is not a number' replay sawtooth:peak=-1
+expect 2 'is given twice' replay random:seed=1,seed=2
 expect 3 'is left out' replay -a /nowhere/libnone.so -r 1 $small
 expect 0 'left out' replay -a system,/nowhere/libnone.so -r 1 $small
 expect 1 'signal 11' replay -a system,"$2/libbroken-crash.so" -r 1 -m throughput $small
@@ -121,6 +124,21 @@ kill -INT $!
 wait $!
 [ $? -eq 3 ] && grep -q 'stopped.partial; --resume takes it up' "$folder/said" || {
     echo 'an interrupted campaign does not say where it is:'
+    cat "$folder/said"
+    failures=$((failures + 1))
+}
+
+# A source that takes for ever to read does not hold an interrupt up. The limit ends the test where it does.
+timeout -k 1 60 "$heaplab" replay -a system -r 1 -o "$folder/reading" random:allocations=1000G 2>"$folder/said" &
+for attempt in $(seq 300); do
+    [ -s "$folder/reading.partial/runs.csv" ] && break
+    sleep 0.1
+done
+sleep 0.2
+kill -TERM $! # timeout passes it on
+wait $!
+grep -q 'interrupted while a source was read' "$folder/said" || {
+    echo 'an interrupt while a source is read does not end the program:'
     cat "$folder/said"
     failures=$((failures + 1))
 }
