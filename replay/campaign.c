@@ -1,13 +1,10 @@
 #include "replay/campaign.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "replay/clock.h"
@@ -18,7 +15,6 @@
 #include "replay/resume.h"
 #include "replay/runner.h"
 #include "replay/sources.h"
-#include "replay/statistics.h"
 #include "replay/target.h"
 #include "workloads/prng.h"
 
@@ -116,19 +112,6 @@ static bool budget_is_spent(const struct campaign *campaign)
 }
 
 /* ---- rows ---- */
-
-struct run_row *campaign_new_row(struct campaign_results *results)
-{
-    if (results->row_count == results->row_capacity) {
-        size_t capacity = results->row_capacity ? 2 * results->row_capacity : 64;
-        struct run_row *rows = realloc(results->rows, capacity * sizeof *rows);
-        if (!rows)
-            return NULL;
-        results->rows = rows;
-        results->row_capacity = capacity;
-    }
-    return &results->rows[results->row_count++];
-}
 
 static int write_failed(const struct campaign *campaign, int error)
 {
@@ -367,14 +350,25 @@ static const char *choose_name(struct campaign_results *results, struct trace_so
     return source->name;
 }
 
+/* The source of the plan that is open already, which is then the caller's; NULL where none is. */
+static struct trace_source *take_opened(const struct campaign_plan *plan, unsigned place)
+{
+    struct trace_source *source = plan->opened ? plan->opened[place] : NULL;
+    if (source)
+        plan->opened[place] = NULL;
+    return source;
+}
+
 /* Opens the source for runs; *source is NULL where that failed, which is reported. */
-static void open_source(struct campaign *campaign, const char *text, struct trace_source **source,
+static void open_source(struct campaign *campaign, unsigned place, struct trace_source **source,
                         bool *is_trace)
 {
+    const char *text = campaign->plan->sources[place];
     struct trace_error problem = {.byte_offset = UINT64_MAX};
-    *source = NULL;
+    *source = take_opened(campaign->plan, place);
+    *is_trace = false;
     is_reading = 1;
-    int error = source_open(source, text, is_trace, &problem);
+    int error = *source ? 0 : source_open(source, text, is_trace, &problem);
     if (!error)
         error = trace_source_summarise(*source);
     is_reading = 0;
@@ -402,7 +396,7 @@ static int run_source(struct campaign *campaign, unsigned place)
     bool is_trace;
     int error = 0;
     campaign->sources_begun++;
-    open_source(campaign, plan->sources[place], &source, &is_trace);
+    open_source(campaign, place, &source, &is_trace);
     if (!source)
         return 0;
     results->is_trace[results->source_count] = is_trace;
@@ -439,7 +433,7 @@ static int run_further(struct campaign *campaign, unsigned place)
              last = had + CAMPAIGN_BATCH;
     if (last > campaign->plan->block_limit)
         last = campaign->plan->block_limit;
-    open_source(campaign, campaign->plan->sources[results->plan_places[place]], &source, &is_trace);
+    open_source(campaign, results->plan_places[place], &source, &is_trace);
     if (!source)
         return 0;
     source->name = results->source_names[place];
@@ -544,56 +538,4 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         error = error ? error : closing;
     }
     return is_stopped ? -EINTR : error;
-}
-
-void campaign_results_clear(struct campaign_results *results)
-{
-    free(results->rows);
-    memset(results, 0, sizeof *results);
-}
-
-/* ---- statistics over rows ---- */
-
-double row_ns_per_event(const struct run_row *row)
-{
-    return row->ns_per_event;
-}
-
-double row_peak_rss(const struct run_row *row)
-{
-    return row->peak_rss_bytes;
-}
-
-double row_mean_rss(const struct run_row *row)
-{
-    return row->mean_rss_bytes;
-}
-
-double row_fragmentation(const struct run_row *row)
-{
-    return row->fragmentation_integral;
-}
-
-struct campaign_statistic campaign_statistic(const struct campaign_results *results,
-                                             const char *source, const char *allocator,
-                                             enum run_mode mode,
-                                             double (*column)(const struct run_row *row))
-{
-    struct campaign_statistic statistic = {.median = NAN, .minimum = NAN, .maximum = NAN};
-    double *values = malloc((results->row_count + 1) * sizeof *values);
-    size_t count = 0;
-    for (size_t i = 0; values && i < results->row_count; i++) {
-        const struct run_row *row = &results->rows[i];
-        if (run_row_is_ok(row) && !isnan(column(row)) && !strcmp(row->mode, run_mode_names[mode]) &&
-            !strcmp(row->allocator, allocator) && !strcmp(row->source, source))
-            values[count++] = column(row);
-    }
-    statistic.median = statistics_median(values, count); /* sorts them */
-    if (count) {
-        statistic.minimum = values[0];
-        statistic.maximum = values[count - 1];
-        statistic.count = (unsigned)count;
-    }
-    free(values);
-    return statistic;
 }

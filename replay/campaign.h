@@ -21,6 +21,9 @@ struct campaign_plan {
     unsigned allocator_count;
     const char *sources[CAMPAIGN_SOURCE_LIMIT];
     unsigned source_count;
+    /* NULL, or by place those sources that are no traces and open already, since opening them took
+     * long; the campaign closes them and leaves NULL. */
+    struct trace_source **opened;
     bool measures_throughput, measures_latency, measures_memory, checks;
     enum run_touch touch;
     enum run_pace pace;   /* of memory runs; nothing else runs at the recorded one */

@@ -126,7 +126,8 @@ static const struct argp parser = {
 };
 
 /* Opens every source once before anything runs, so that a slip in the last one does not cost the
- * time of the others. Returns the exit status. */
+ * time of the others. A model stays open in plan->opened: it took a pass over its trace to fit.
+ * Returns the exit status. */
 static int look_at_sources(const struct campaign_plan *plan)
 {
     for (unsigned i = 0; i < plan->source_count; i++) {
@@ -144,9 +145,20 @@ static int look_at_sources(const struct campaign_plan *plan)
             message_trace_error(plan->sources[i], &problem);
             return !is_trace && error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
         }
-        trace_source_close(source);
+        if (source_is_model(plan->sources[i]) && !is_trace)
+            plan->opened[i] = source;
+        else
+            trace_source_close(source);
     }
     return COMMAND_DONE;
+}
+
+/* Those that no run came to. */
+static void close_opened(const struct campaign_plan *plan)
+{
+    for (unsigned i = 0; i < plan->source_count; i++)
+        if (plan->opened[i])
+            trace_source_close(plan->opened[i]);
 }
 
 static int run(struct replay_options *chosen, struct result_folder *folder, int argc, char **argv)
@@ -189,15 +201,15 @@ int cmd_replay(int argc, char **argv)
             },
     };
     struct result_folder folder = {0};
+    struct trace_source *opened[CAMPAIGN_SOURCE_LIMIT] = {NULL};
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
         return COMMAND_USAGE;
     if (!chosen.plan.allocator_count)
         options_add_all_allocators(&chosen.plan);
+    chosen.plan.opened = opened;
     int status = look_at_sources(&chosen.plan);
-    if (status)
-        return status;
-    if (chosen.folder) {
+    if (status == COMMAND_DONE && chosen.folder) {
         status = result_folder_open(&folder, chosen.folder, chosen.plan.resumes)
                      ? COMMAND_ENVIRONMENT
                      : COMMAND_DONE;
@@ -206,5 +218,6 @@ int cmd_replay(int argc, char **argv)
     if (status == COMMAND_DONE)
         status = run(&chosen, &folder, argc, argv);
     result_folder_close(&folder);
+    close_opened(&chosen.plan);
     return status;
 }

@@ -16,6 +16,7 @@
 #include "replay/precision.h"
 #include "replay/statistics.h"
 #include "traces/trace.h"
+#include "workloads/workload.h"
 
 static char folder[] = "/tmp/heaplab-campaign-test-XXXXXX";
 static char trace_path[sizeof folder + 16], campaign_path[sizeof folder + 16];
@@ -159,6 +160,26 @@ static void test_ends(void **state)
     campaign_results_clear(&results);
 }
 
+/* A source that is open already is played, and not opened anew by its text, which names nothing. */
+static void test_opened(void **state)
+{
+    struct trace_source *opened[1];
+    struct trace_error error;
+    struct campaign_plan plan = small_plan();
+    struct campaign_results results;
+    (void)state;
+    assert_int_equal(workload_open(&opened[0], "fixed:objects=16", &error), 0);
+    plan.sources[0] = "model:nothing";
+    plan.opened = opened;
+    run_campaign(&plan, &results);
+    assert_int_equal(results.unreadable_count, 0);
+    assert_blocks(&results, 5);
+    assert_string_equal(results.source_names[0], "fixed:objects=16");
+    assert_false(results.is_trace[0]);
+    assert_null(opened[0]);
+    campaign_results_clear(&results);
+}
+
 /* Copies the folder's runs.csv without its last `count` rows. */
 static void drop_rows(unsigned count)
 {
@@ -222,6 +243,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_opened),
         cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
