@@ -6,13 +6,18 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "replay/child.h"
 #include "replay/runner.h"
 #include "workloads/workload.h"
+
+#define STRICT BROKEN_FOLDER "/libstrict.so"
 
 static char trace_path[] = "/tmp/heaplab-runner-test-XXXXXX";
 
@@ -125,6 +130,30 @@ static struct trace_source *exchange(unsigned rounds)
                     release(writer, (i + round) % RELAY_THREADS, objects[i][j]);
                 objects[i][j] = allocate(writer, i, 16 + j);
             }
+    return commit(writer);
+}
+
+/* Threads resize what others allocated or resized, and others again free it. */
+static struct trace_source *handover(unsigned rounds)
+{
+    enum { COUNT = 50 };
+    struct trace_writer *writer = open_writer();
+    uint32_t objects[COUNT];
+    for (uint32_t i = 1; i < RELAY_THREADS; i++)
+        control(writer, TRACE_THREAD_START, 0, i);
+    for (unsigned round = 0; round < rounds; round++) {
+        for (uint32_t j = 0; j < COUNT; j++)
+            objects[j] = allocate(writer, j % RELAY_THREADS, 16 + j);
+        for (uint32_t step = 1; step < RELAY_THREADS; step++)
+            for (uint32_t j = 0; j < COUNT; j++)
+                append(writer, (struct trace_event){.kind = TRACE_REALLOC,
+                                                    .thread = (j + step) % RELAY_THREADS,
+                                                    .size = 16 + (uint64_t)j * step,
+                                                    .count = 1,
+                                                    .object = objects[j]});
+        for (uint32_t j = 0; j < COUNT; j++)
+            release(writer, (j + round) % RELAY_THREADS, objects[j]);
+    }
     return commit(writer);
 }
 
@@ -278,6 +307,58 @@ static void test_order_of_threads(void **state)
     check_relay("mem_ts");
 }
 
+/* On an allocator that ends the process at the first call on what is not live. */
+static void check_strictly(struct trace_source *source)
+{
+    struct runner *runner = runner_for(source, RUN_THROUGHPUT, 0);
+    for (unsigned i = 0; i < 5; i++)
+        assert_complete(run(runner, STRICT));
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+static void test_legal_order(void **state)
+{
+    (void)state;
+    check_strictly(relay(60));
+    check_strictly(exchange(100));
+    check_strictly(handover(60));
+}
+
+/* How the process ends that makes the calls in this order: m, r and f on the latest object. */
+static int end_of(const char *calls)
+{
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        void *library = dlopen(STRICT, RTLD_NOW | RTLD_LOCAL), *object = NULL, *kept = NULL;
+        void *(*allocate_one)(size_t) = (void *(*)(size_t))dlsym(library, "malloc");
+        void *(*resize)(void *, size_t) = (void *(*)(void *, size_t))dlsym(library, "realloc");
+        void (*release_one)(void *) = (void (*)(void *))dlsym(library, "free");
+        signal(SIGABRT, SIG_DFL);
+        for (; *calls; calls++)
+            if (*calls == 'm')
+                object = allocate_one(10);
+            else if (*calls == 'r')
+                kept = resize(object, 20);
+            else
+                release_one(object);
+        _exit(kept && kept == object);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void test_strict_is_strict(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of("mfmr"), 0);
+    assert_int_equal(end_of("f"), SIGABRT);
+    assert_int_equal(end_of("mff"), SIGABRT);
+    assert_int_equal(end_of("mfr"), SIGABRT);
+    assert_int_equal(end_of("mrf"), SIGABRT); /* the object has moved */
+}
+
 /* The faster the target, the further threads run ahead; but `null` lets them share what they touch,
  * which is a race to a sanitizer. */
 #ifdef __SANITIZE_THREAD__
@@ -390,6 +471,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_of_hill),    cmocka_unit_test(test_null_reads_about_zero),
         cmocka_unit_test(test_windows_alone),     cmocka_unit_test(test_windows_of_threads),
+        cmocka_unit_test(test_legal_order),       cmocka_unit_test(test_strict_is_strict),
         cmocka_unit_test(test_order_of_threads),  cmocka_unit_test(test_wandering_ids),
         cmocka_unit_test(test_several_lanes),     cmocka_unit_test(test_runs_abreast),
         cmocka_unit_test(test_failures_are_told),
