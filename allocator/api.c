@@ -13,7 +13,17 @@
 
 static NOINLINE void *plain_alloc(size_t size, bool zeroed)
 {
+    void *ptr = heap_pop_block(&heap_plain, size);
+
+    if (ptr)
+        return zeroed ? memset(ptr, 0, size) : ptr;
     return heap_alloc(&heap_plain, size, MEM_ALIGNMENT, zeroed);
+}
+
+static NOINLINE void plain_free(void *ptr)
+{
+    if (zone_kind(ptr) != UNIT_BLOCK || !heap_push_block(&heap_plain, ptr))
+        heap_free(&heap_plain, ptr);
 }
 
 void *mem_malloc(size_t size)
@@ -28,7 +38,7 @@ void *mem_malloc(size_t size)
 void mem_free(void *ptr)
 {
     if (__builtin_expect(!api_try_free(&heap_plain, ptr), 0))
-        heap_free(&heap_plain, ptr);
+        plain_free(ptr);
 }
 
 void *mem_calloc(size_t nmemb, size_t size)
@@ -61,18 +71,22 @@ void *mem_aligned_alloc(size_t alignment, size_t size)
 
 /* --- mem_*_ts: the calling thread's heap ---------------------------------------------------- */
 
+/* Both fronts of heap_none serve nothing. */
 void *api_alloc_ts(size_t size, size_t alignment, bool zeroed)
 {
-    struct heap *heap = heaps_enter();
-    void *ptr = heap_alloc(heap, size, alignment, zeroed);
+    void *ptr = alignment > MEM_ALIGNMENT ? NULL : heap_pop_block(heaps_current, size);
 
+    if (ptr)
+        return zeroed ? memset(ptr, 0, size) : ptr;
+    struct heap *heap = heaps_enter();
+    ptr = heap_alloc(heap, size, alignment, zeroed);
     heaps_leave(heap);
     return ptr;
 }
 
 void api_free_ts(void *ptr)
 {
-    if (!ptr)
+    if (!ptr || (zone_kind(ptr) == UNIT_BLOCK && heap_push_block(heaps_current, ptr)))
         return;
     struct heap *heap = heaps_enter();
 

@@ -14,9 +14,7 @@ static inline bool api_try_malloc(struct heap *heap, size_t size, void **ptr)
     return front_pop(&heap->front.bins[slab_class(size)], ptr);
 }
 
-/* The same for an alignment.  A size that is a multiple of the alignment gets a class that is one
- * too: up to 1 KiB every class is a multiple of the distance to its neighbours, and slabs start at
- * a multiple of 8 KiB. */
+/* The same for an alignment: a multiple of it gets a class that is one too (see slab_class). */
 static inline bool api_try_aligned(struct heap *heap, size_t alignment, size_t size, void **ptr)
 {
     if (alignment > SLAB_MOST_BYTES || size > SLAB_MOST_BYTES)

@@ -9,21 +9,23 @@
  *
  * Invariants:
  *   - a tag is the block's size in bytes, a multiple of 16 and at least MEM_MIN_BLOCK_SIZE, plus
- *     TAG_USED, TAG_PREVIOUS_USED and TAG_PURGED (free, and its whole pages hold no memory); the
- *     tag lies 8 bytes before a multiple of 16;
- *   - TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is false is
- *     the word before the tag a footer, which repeats the size of the block before;
+ *     BLOCK_TAG_USED, BLOCK_TAG_PREVIOUS_USED and BLOCK_TAG_PURGED (free, and its whole pages hold
+ *     no memory); the tag lies 8 bytes before a multiple of 16;
+ *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is false
+ * is the word before the tag a footer, which repeats the size of the block before;
  *   - no two free blocks are neighbours;
  *   - every free block is in exactly one list, or in the tree;
- *   - class_bits has bit c exactly when a list of class c is not empty, list_bits[c] says which.
+ *   - row_bits has bit r exactly when a list of row r is not empty, list_bits[r] says which.
  *
  * Class c of the ten holds blocks of more than 2^(c+4) and at most 2^(c+5) bytes; the first holds
- * 32 and the last all above 8192.  Each but the last is cut into up to 16 lists of equal width, so
+ * 32 and the last all above 8192.  Each is cut into up to 16 lists of equal width, so
  * that finding a list is arithmetic and two bit scans (after Masmano et al., TLSF, 2004); up to
- * 512 bytes every list holds one single size.  The last class is a tree: smallest sufficient
- * size, then lowest address.
+ * 512 bytes every list holds one single size.  The last class is cut into one row of lists for each
+ * doubling in the same way, and above 64 KiB it is a tree: smallest sufficient size, then lowest
+ * address.
  *
- * The zone's lock guards all of it. */
+ * The zone's lock guards all of it, but for the size in the tag of a used block, which belongs to
+ * its user: it may be read without the lock while a neighbour changes the flags beside it. */
 #ifndef ALLOCATOR_BLOCK_H
 #define ALLOCATOR_BLOCK_H
 
@@ -32,28 +34,72 @@
 #include "allocator/include/allocator.h"
 #include "allocator/tree.h"
 
-enum { BLOCK_LISTED_CLASSES = MEM_NUM_SIZE_CLASSES - 1, BLOCK_LISTS = 16 };
+enum { BLOCK_TAG_BYTES = sizeof(size_t) };
+enum {
+    BLOCK_TAG_USED = 1,
+    BLOCK_TAG_PREVIOUS_USED = 2,
+    BLOCK_TAG_PURGED = 4,
+    BLOCK_TAG_FLAGS = 15
+};
+
+enum { BLOCK_ROWS = MEM_NUM_SIZE_CLASSES + 2, BLOCK_LISTS = 16 };
+
+/* The sizes of which it is known how many are in use. */
+enum { BLOCK_COUNTED_BYTES = 1024 + BLOCK_TAG_BYTES + MEM_ALIGNMENT };
 
 struct block;
 
 struct block_heap {
-    unsigned class_bits;
-    uint16_t list_bits[BLOCK_LISTED_CLASSES];
-    struct block *lists[BLOCK_LISTED_CLASSES][BLOCK_LISTS];
+    unsigned row_bits;
+    uint16_t list_bits[BLOCK_ROWS];
+    struct block *lists[BLOCK_ROWS][BLOCK_LISTS];
     struct tree_node *tree;
+    /* Blocks in use, by size in units of MEM_ALIGNMENT. */
+    uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;
 };
 
 /* The largest payload the block heap is asked for, whatever the alignment. */
 #define BLOCK_MOST_BYTES ((size_t)MEM_MMAP_THRESHOLD)
 
-/* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL. */
-void *block_alloc(struct block_heap *heap, size_t bytes, size_t align);
+static inline size_t block_size_for(size_t bytes)
+{
+    size_t size = (bytes + BLOCK_TAG_BYTES + MEM_ALIGNMENT - 1) & ~(MEM_ALIGNMENT - 1);
+
+    return size < MEM_MIN_BLOCK_SIZE ? MEM_MIN_BLOCK_SIZE : size;
+}
+
+static inline size_t block_tag(const void *payload)
+{
+    return __atomic_load_n((const size_t *)payload - 1, __ATOMIC_RELAXED);
+}
+
+/* The size of a block that is in use: its usable size and its tag. */
+static inline size_t block_size(const void *payload)
+{
+    return block_tag(payload) & ~(size_t)BLOCK_TAG_FLAGS;
+}
+
+/* The same; 0 where the word before `payload` is not the tag of a block in use. */
+static inline size_t block_size_if_used(const void *payload)
+{
+    size_t tag = block_tag(payload);
+    bool is_tag = (tag & BLOCK_TAG_USED) && ((uintptr_t)payload & (MEM_ALIGNMENT - 1)) == 0;
+
+    return is_tag ? tag & ~(size_t)BLOCK_TAG_FLAGS : 0;
+}
+
+/* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL.
+ * Without `may_grow` only free blocks are looked at, and the zone is left alone. */
+void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_grow);
 /* Returns the usable size of what was freed; aborts where `payload` is not the start of a live
  * block. */
 size_t block_free(struct block_heap *heap, void *payload);
+/* The sum of the sizes of the blocks in use that are as large as one for `bytes`; 0 above 1 KiB. */
+size_t block_live_bytes(const struct block_heap *heap, size_t bytes);
 /* Resizes in place where the block or the free one behind it is large enough. */
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes);
+/* Of a block in use; needs no lock.  Aborts where there is none. */
 size_t block_usable(const void *payload);
 /* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
  * system; returns the number of bytes of the latter. */

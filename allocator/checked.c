@@ -57,7 +57,7 @@ static void *raw_alloc(size_t bytes, size_t align)
     VALGRIND_DISABLE_ERROR_REPORTING;
     lock_take(&zone.lock);
     if (bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
-        block = block_alloc(&heap_blocks, bytes, align);
+        block = block_alloc(&heap_blocks, bytes, align, true);
     lock_drop(&zone.lock);
     if (!block)
         block = large_alloc(bytes, align, false);

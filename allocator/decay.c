@@ -14,6 +14,7 @@ enum {
 /* Guarded by the zone's lock, but for `looks`. */
 static struct {
     unsigned looks;
+    unsigned rounds; /* intervals that ended */
     uint64_t last_ms;
 } decay;
 
@@ -29,7 +30,7 @@ static void purge_idle(size_t most)
     zone.idle_units = left;
 }
 
-void decay_look(void)
+unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
@@ -38,6 +39,7 @@ void decay_look(void)
     lock_take(&zone.lock);
     if (now_ms - decay.last_ms >= INTERVAL_MS) {
         decay.last_ms = now_ms;
+        decay.rounds++;
         purge_idle(SIZE_MAX);
         ages = true;
     } else if (looks % LOOKS_PER_STEP == 0) {
@@ -45,8 +47,10 @@ void decay_look(void)
         ages = true;
     }
     if (ages)
-        zone.idle_units = zone.dirty_units;
+        zone_begin_interval();
+    unsigned rounds = decay.rounds;
     lock_drop(&zone.lock);
     if (ages)
         (void)large_decay(false);
+    return rounds;
 }

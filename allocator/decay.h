@@ -10,7 +10,8 @@
 /* Slow calls of one heap between two looks. */
 enum { DECAY_PERIOD = 64 };
 
-/* One look.  Takes the locks of the zone and of the large objects: none may be held. */
-void decay_look(void);
+/* One look.  Takes the locks of the zone and of the large objects: none may be held.  Returns how
+ * many intervals of time have ended, so that a heap notices that another one has. */
+unsigned decay_look(void);
 
 #endif

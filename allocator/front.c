@@ -11,7 +11,7 @@ enum { FIRST_LIMIT = 4, MOST_BYTES = 8192 };
 
 static void raise_limit(struct bin *bin, unsigned size_class)
 {
-    uint64_t most = MOST_BYTES / slab_class_bytes[size_class];
+    uint64_t most = MOST_BYTES / slab_class_bytes(size_class);
     uint64_t limit = bin->limit ? 2 * bin->limit / FRONT_SLOT_BYTES : FIRST_LIMIT;
 
     if (most > FRONT_SLOTS)
@@ -38,6 +38,11 @@ static void set_count(struct bin *bin, unsigned count)
     uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & ~FRONT_HEIGHT_MASK;
 
     __atomic_store_n(&bin->word, word + count * (uint64_t)FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
+}
+
+unsigned front_held(const struct front *front, unsigned size_class)
+{
+    return count_of(&front->bins[size_class]);
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
@@ -122,7 +127,7 @@ void front_count(const struct front *front, struct counters *counters)
         uint64_t frees = allocations + held - refilled;
         counters->allocations += allocations;
         counters->frees += frees;
-        counters->allocated_bytes += allocations * slab_class_bytes[c];
-        counters->freed_bytes += frees * slab_class_bytes[c];
+        counters->allocated_bytes += allocations * slab_class_bytes(c);
+        counters->freed_bytes += frees * slab_class_bytes(c);
     }
 }

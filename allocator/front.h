@@ -28,7 +28,7 @@ struct bin {
 _Static_assert(sizeof(struct bin) == 512, "a bin is found by a shift");
 
 struct front {
-    struct bin bins[SLAB_CLASSES];
+    struct bin bins[SLAB_CLASSES + 1]; /* that of SLAB_NO_CLASS is always empty */
 };
 
 /* The first free slot of a bin of this height. */
@@ -68,6 +68,8 @@ static inline bool front_push(struct bin *bin, void *object)
     return true;
 }
 
+/* How many objects a bin holds. */
+unsigned front_held(const struct front *front, unsigned size_class);
 /* Fills an empty bin and pops one object; NULL where there is no memory.  Takes the set's lock. */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
 /* Makes room in a full bin and pushes `object`.  Takes the lock of each set that owns objects. */

@@ -30,32 +30,66 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
         counter_add(&heap->counters.freed_bytes, before - now);
 }
 
-static void count_slow_call(struct heap *heap)
+void heap_flush(struct heap *heap)
 {
-    if (++heap->slow_calls % DECAY_PERIOD == 0)
-        decay_look();
+    front_flush(&heap->front);
+    lock_take(&zone.lock);
+    (void)block_front_flush(&heap->block_front, &heap_blocks);
+    lock_drop(&zone.lock);
 }
 
+/* What a front holds keeps whole slabs from going back, so that it is emptied once in a while. */
+static void count_slow_call(struct heap *heap)
+{
+    if (++heap->slow_calls % DECAY_PERIOD != 0)
+        return;
+    unsigned rounds = decay_look();
+    if (rounds != heap->decay_rounds)
+        heap_flush(heap);
+    heap->decay_rounds = rounds;
+}
+
+/* NULL also where blocks serve this size. */
 static void *take_small(struct heap *heap, size_t bytes)
 {
     unsigned size_class = slab_class(bytes);
     void *ptr;
 
+    if (size_class == SLAB_NO_CLASS)
+        return NULL;
     if (front_pop(&heap->front.bins[size_class], &ptr))
         return ptr;
     count_slow_call(heap);
-    return front_refill(&heap->front, &heap->slabs, size_class);
+    ptr = front_refill(&heap->front, &heap->slabs, size_class);
+    slab_sample(bytes, front_held(&heap->front, size_class) + 1);
+    return ptr;
+}
+
+/* What the front holds goes back before the block heap grows: it may merge into what is needed. */
+static void *take_shared_block(struct heap *heap, size_t bytes, size_t align)
+{
+    count_slow_call(heap);
+    lock_take(&zone.lock);
+    void *ptr = block_alloc(&heap_blocks, bytes, align, false);
+    if (!ptr && block_front_flush(&heap->block_front, &heap_blocks))
+        ptr = block_alloc(&heap_blocks, bytes, align, false);
+    if (!ptr)
+        ptr = block_alloc(&heap_blocks, bytes, align, true);
+    if (bytes <= SLAB_MOST_BYTES)
+        slab_note_blocks(bytes, block_live_bytes(&heap_blocks, bytes));
+    lock_drop(&zone.lock);
+    return ptr;
 }
 
 static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
-    count_slow_call(heap);
-    lock_take(&zone.lock);
-    void *ptr = block_alloc(&heap_blocks, bytes, align);
-    size_t usable = ptr ? block_usable(ptr) : 0;
-    lock_drop(&zone.lock);
+    void *ptr = align > MEM_ALIGNMENT ? NULL : heap_pop_block(heap, bytes);
+
     if (ptr)
-        count_alloc(heap, usable);
+        return ptr;
+    ptr = take_shared_block(heap, bytes, align);
+    if (ptr)
+        count_alloc(heap, block_usable(ptr));
     return ptr;
 }
 
@@ -84,8 +118,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     if (checked_is_on())
         return checked_alloc(heap, bytes, align, zeroed);
 
-    /* A multiple of the alignment gets a class that is one too, because up to 1 KiB every class is
-     * a multiple of the distance to its neighbours; and slabs start at a multiple of 8 KiB. */
+    /* A multiple of the alignment gets a class that is one too. */
     size_t rounded = ((bytes ? bytes : 1) + align - 1) & ~(align - 1);
     if (rounded - 1 < SLAB_MOST_BYTES)
         ptr = take_small(heap, rounded);
@@ -107,10 +140,28 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
     front_spill(&heap->front, size_class, ptr);
 }
 
+static void free_block(struct heap *heap, void *ptr)
+{
+    if (heap_push_block(heap, ptr))
+        return;
+    count_slow_call(heap);
+    lock_take(&zone.lock);
+    size_t usable = block_front_spill(&heap->block_front, &heap_blocks, ptr);
+    lock_drop(&zone.lock);
+    count_free(heap, usable);
+}
+
+static void free_large(struct heap *heap, void *ptr)
+{
+    count_slow_call(heap);
+    size_t usable = large_free(ptr);
+    if (usable == 0)
+        fault_die("invalid pointer", ptr);
+    count_free(heap, usable);
+}
+
 void heap_free(struct heap *heap, void *ptr)
 {
-    size_t usable;
-
     if (!ptr)
         return;
     unsigned kind = zone_kind(ptr);
@@ -122,22 +173,15 @@ void heap_free(struct heap *heap, void *ptr)
         free_small(heap, ptr, kind);
         return;
     }
-    count_slow_call(heap);
-    if (kind == UNIT_BLOCK) {
-        lock_take(&zone.lock);
-        usable = block_free(&heap_blocks, ptr);
-        lock_drop(&zone.lock);
-    } else {
-        usable = large_free(ptr);
-        if (usable == 0)
-            fault_die("invalid pointer", ptr);
-    }
-    count_free(heap, usable);
+    if (kind == UNIT_BLOCK)
+        free_block(heap, ptr);
+    else
+        free_large(heap, ptr);
 }
 
 static bool resize_small(const void *ptr, size_t bytes)
 {
-    size_t usable = slab_class_bytes[zone_kind(ptr) - UNIT_SLAB];
+    size_t usable = slab_class_bytes(zone_kind(ptr) - UNIT_SLAB);
 
     /* A shrunk object stays while it fills three quarters: moving it costs more than that. */
     return bytes <= usable && usable - bytes <= usable / 4;
@@ -145,14 +189,15 @@ static bool resize_small(const void *ptr, size_t bytes)
 
 static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
 {
-    bool done = false;
-
     /* What became small moves to a slab. */
-    if (bytes <= SLAB_MOST_BYTES || bytes >= MEM_MMAP_THRESHOLD)
+    if ((bytes <= SLAB_MOST_BYTES && slab_class(bytes) != SLAB_NO_CLASS) ||
+        bytes >= MEM_MMAP_THRESHOLD)
         return false;
-    lock_take(&zone.lock);
     size_t before = block_usable(ptr);
-    done = block_resize(&heap_blocks, ptr, bytes);
+    if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
+        return true;
+    lock_take(&zone.lock);
+    bool done = block_resize(&heap_blocks, ptr, bytes);
     size_t now = block_usable(ptr);
     lock_drop(&zone.lock);
     if (done)
@@ -222,13 +267,9 @@ size_t heap_usable(const void *ptr)
     if (checked_is_on())
         return checked_usable(ptr);
     if (kind >= UNIT_SLAB)
-        return slab_class_bytes[kind - UNIT_SLAB];
-    if (kind == UNIT_BLOCK) {
-        lock_take(&zone.lock);
-        usable = block_usable(ptr);
-        lock_drop(&zone.lock);
-        return usable;
-    }
+        return slab_class_bytes(kind - UNIT_SLAB);
+    if (kind == UNIT_BLOCK)
+        return block_usable(ptr);
     usable = large_usable(ptr);
     if (usable == 0)
         fault_die("invalid pointer", ptr);

@@ -31,7 +31,7 @@ static void give_up_heap(void *current)
 
     heaps_current = &heap_none;
     has_ended = true;
-    front_flush(&heap->front);
+    heap_flush(heap);
     lock_take(&registry_lock);
     heap->is_owned = false;
     heap->next_idle = idle_heaps;
@@ -89,9 +89,9 @@ void heaps_leave(struct heap *heap)
 size_t heaps_trim(bool plain_too)
 {
     if (plain_too)
-        front_flush(&heap_plain.front);
+        heap_flush(&heap_plain);
     if (heaps_current != &heap_none)
-        front_flush(&heaps_current->front);
+        heap_flush(heaps_current);
     lock_take(&zone.lock);
     size_t trimmed = block_trim(&heap_blocks);
     trimmed += zone_purge(0) << UNIT_SHIFT;
@@ -188,12 +188,13 @@ static void after_fork_in_parent(void)
 }
 
 /* The other threads are gone, their heaps free for adoption.  Their fronts are whole: one store
- * completes a push or a pop. */
+ * completes a push or a pop, and the sum of what is held is made anew. */
 static void after_fork_in_child(void)
 {
     after_fork(lock_reset);
     for (struct heap *heap = all_heaps; heap; heap = heap->next)
         if (heap->is_owned && heap != heaps_current) {
+            block_front_recount(&heap->block_front);
             heap->is_owned = false;
             heap->next_idle = idle_heaps;
             idle_heaps = heap;

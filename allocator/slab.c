@@ -1,5 +1,6 @@
 #include "allocator/slab.h"
 
+#include "allocator/counters.h"
 #include "allocator/fault.h"
 
 struct slab {
@@ -16,24 +17,56 @@ enum { TABLE_STEP = 1024 };
 static struct slab *table; /* indexed by unit, as large as the zone may become */
 static size_t table_committed;
 
-#define ROW_OF_4(c) c, c, c, c
-#define ROW_OF_2(c) c, c
-
+/* At first: every step to 128 bytes, every other one to 256, every fourth to 512, and blocks
+ * beyond: at most 1/5 of an object is lost to rounding. */
+#define UP_TO(c)   c, c
+#define UP_TO_4(c) c, c, c, c
+#define BLOCKS_4   SLAB_NO_CLASS, SLAB_NO_CLASS, SLAB_NO_CLASS, SLAB_NO_CLASS
 /* clang-format off */
-const uint8_t slab_class_table[] = {
-    0, 0, 1, 2, 3, 4, 5, 6, 7,                                /* to 128: 16 bytes each */
-    8, 9, 10, 11, 12, 13, 14, 15,                             /* to 256: 16 bytes each */
-    ROW_OF_2(16), ROW_OF_2(17), ROW_OF_2(18), ROW_OF_2(19),   /* to 512: 32 bytes each */
-    ROW_OF_2(20), ROW_OF_2(21), ROW_OF_2(22), ROW_OF_2(23),
-    ROW_OF_4(24), ROW_OF_4(25), ROW_OF_4(26), ROW_OF_4(27),   /* to 1024: 64 bytes each */
-    ROW_OF_4(28), ROW_OF_4(29), ROW_OF_4(30), ROW_OF_4(31),
+uint8_t slab_class_table[SLAB_CLASSES + 1] = {
+    0, 0, 1, 2, 3, 4, 5, 6, 7,
+    UP_TO(9), UP_TO(11), UP_TO(13), UP_TO(15),
+    UP_TO_4(19), UP_TO_4(23), UP_TO_4(27), UP_TO_4(31),
+    BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4,
 };
 /* clang-format on */
 
-const uint16_t slab_class_bytes[SLAB_CLASSES] = {
-    16,  32,  48,  64,  80,  96,  112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
-    288, 320, 352, 384, 416, 448, 480, 512, 576, 640, 704, 768, 832, 896, 960, 1024,
-};
+/* Worth a slab of its own, of which half is free on average (EXPERIMENTS.md, "adaptive classes").
+ */
+#define OWN_CLASS_BYTES ((size_t)32 * 1024)
+
+static size_t units_of_class[SLAB_CLASSES]; /* guarded by the zone's lock */
+
+/* Estimates of what was asked for, by number of steps; two threads may miss each other's. */
+static size_t sampled_bytes[SLAB_CLASSES + 1];
+
+static unsigned steps_for(size_t bytes)
+{
+    return (unsigned)((bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT);
+}
+
+static void give_own_class(unsigned steps)
+{
+    __atomic_store_n(&slab_class_table[steps], (uint8_t)(steps - 1), __ATOMIC_RELAXED);
+}
+
+void slab_sample(size_t bytes, unsigned count)
+{
+    unsigned steps = steps_for(bytes), size_class = slab_class(bytes);
+
+    if (steps == 0 || size_class == steps - 1)
+        return;
+    size_t sampled = __atomic_add_fetch(&sampled_bytes[steps], count * bytes, __ATOMIC_RELAXED);
+    size_t units = __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
+    if (sampled >= OWN_CLASS_BYTES && units << UNIT_SHIFT >= OWN_CLASS_BYTES)
+        give_own_class(steps);
+}
+
+void slab_note_blocks(size_t bytes, size_t live_bytes)
+{
+    if (live_bytes >= OWN_CLASS_BYTES)
+        give_own_class(steps_for(bytes));
+}
 
 static struct slab *slab_of(const void *object)
 {
@@ -96,12 +129,14 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
         zone_give(start, 1);
         start = NULL;
     }
+    if (start)
+        counter_add(&units_of_class[size_class], 1);
     lock_drop(&zone.lock);
     if (!start)
         return NULL;
 
     struct slab *slab = slab_of(start);
-    unsigned bytes = slab_class_bytes[size_class];
+    unsigned bytes = (unsigned)slab_class_bytes(size_class);
     size_t objects = UNIT_BYTES / bytes;
     slab->owner = set;
     slab->capacity = (uint16_t)(objects < SLAB_MOST_OBJECTS ? objects : SLAB_MOST_OBJECTS);
@@ -138,7 +173,7 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
         struct slab *slab = lowest ? slab_of_node(lowest) : new_slab(set, size_class);
         if (!slab)
             break;
-        left -= take_from(slab, slab_class_bytes[size_class], objects + left, left);
+        left -= take_from(slab, slab_class_bytes(size_class), objects + left, left);
         if (slab->free_count == 0)
             (void)tree_remove(&set->open[size_class], &slab->node);
     }
@@ -154,6 +189,7 @@ static void release(struct slab_set *set, struct slab *slab, unsigned size_class
     (void)tree_remove(&set->open[size_class], &slab->node);
     lock_take(&zone.lock);
     zone_give(start_of(slab), 1);
+    counter_add(&units_of_class[size_class], (size_t)-1);
     lock_drop(&zone.lock);
 }
 
@@ -165,7 +201,7 @@ void slab_put(struct slab_set *set, void *object)
     size_t index = object_index(slab, offset);
     uint64_t bit = UINT64_C(1) << (index % 64);
 
-    if (index * slab_class_bytes[size_class] != offset || index >= slab->capacity)
+    if (index * slab_class_bytes(size_class) != offset || index >= slab->capacity)
         fault_die("invalid pointer", object);
     if (slab->free_bits[index / 64] & bit)
         fault_die("double free", object);

@@ -21,10 +21,14 @@
 #include "allocator/tree.h"
 #include "allocator/zone.h"
 
-/* 16-byte steps to 128 bytes, then eight classes to each doubling: the rest lost to rounding is at
- * most 1/9 of an object above 128 bytes. */
-enum { SLAB_CLASSES = 32, SLAB_STEP_SHIFT = 4 };
-#define SLAB_MOST_BYTES ((size_t)1024)
+/* A class for each multiple of 16 bytes.  Which of them serves a size is a table that adapts: a
+ * class that hardly any object needs holds a slab for nothing, so that at first only some are in
+ * use, and the sizes that a program asks for often get theirs when it does (slab_sample). */
+enum { SLAB_STEP_SHIFT = 4, SLAB_CLASSES = 64 };
+#define SLAB_MOST_BYTES ((size_t)SLAB_CLASSES << SLAB_STEP_SHIFT)
+
+/* In place of a class: the block heap serves this size. */
+enum { SLAB_NO_CLASS = SLAB_CLASSES };
 
 /* 512 objects of 16 bytes fill a unit, and their bitmap a cache line. */
 enum { SLAB_WORDS = 8, SLAB_MOST_OBJECTS = 64 * SLAB_WORDS };
@@ -34,14 +38,31 @@ struct slab_set {
     struct tree_node *open[SLAB_CLASSES];
 };
 
-extern const uint8_t slab_class_table[] HIDDEN;
-extern const uint16_t slab_class_bytes[SLAB_CLASSES] HIDDEN;
+/* Indexed by the number of steps, rounded up. */
+extern uint8_t slab_class_table[SLAB_CLASSES + 1] HIDDEN;
 
-/* The class that serves `bytes`, at most SLAB_MOST_BYTES. */
+static inline size_t slab_class_bytes(unsigned size_class)
+{
+    return ((size_t)size_class + 1) << SLAB_STEP_SHIFT;
+}
+
+/* The class that serves `bytes`, at most SLAB_MOST_BYTES, or SLAB_NO_CLASS.  A size that is a
+ * multiple of an alignment gets a class that is one too, because a class lies as far above the
+ * size as the next multiple of some power of two, and slabs start at a multiple of 8 KiB. */
 static inline unsigned slab_class(size_t bytes)
 {
-    return slab_class_table[(bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT];
+    return __atomic_load_n(
+        &slab_class_table[(bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT],
+        __ATOMIC_RELAXED);
 }
+
+/* Tells of one request for `bytes`, at most SLAB_MOST_BYTES, taken from `count` that its class
+ * served: where the class holds enough and this size is a good part of it, the size gets its own
+ * class. Needs no lock. */
+void slab_sample(size_t bytes, unsigned count);
+/* Tells that blocks of `bytes` hold `live_bytes` together: the size gets a class where that is
+ * enough. */
+void slab_note_blocks(size_t bytes, size_t live_bytes);
 
 /* Takes up to `count` objects, in ascending order of preference the last; returns how many there
  * were, 0 where the zone is exhausted.  Needs the set's lock, and takes the zone's. */

@@ -14,7 +14,8 @@
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
  * (EXPERIMENTS.md, "huge pages"). */
-#define HUGE_FROM ((size_t)32 << 20)
+#define HUGE_BYTES ((size_t)2 << 20)
+#define HUGE_FROM  ((size_t)16 << 20)
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
@@ -23,7 +24,12 @@ enum {
      * on (EXPERIMENTS.md, "prefaulting"). */
     POPULATE_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
-    DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
+    DEBT_UNITS = (64 * 1024) >> UNIT_SHIFT,
+    /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
+     * looks at the whole map. */
+    DIRTY_SHIFT = 2,
+    DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
+    DIRTY_OWNED_SHIFT = 6,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -138,10 +144,13 @@ static bool annex(size_t offset, size_t bytes)
 
     size_t first = offset >> UNIT_SHIFT;
     size_t units = bytes >> UNIT_SHIFT;
+    /* The first touch of a huge page brings memory to all of its units. */
+    uint8_t kind = is_huge() ? UNIT_DIRTY : UNIT_CLEAN;
     for (size_t unit = first; unit < first + units; unit++)
-        __atomic_store_n(&zone.map[unit], UNIT_CLEAN, __ATOMIC_RELAXED);
+        __atomic_store_n(&zone.map[unit], kind, __ATOMIC_RELAXED);
     zone.owned_units += units;
     zone.free_units += units;
+    zone.dirty_units += kind == UNIT_DIRTY ? units : 0;
     if (offset + bytes > zone.limit)
         __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
     lower_hints(first, first + units);
@@ -213,6 +222,16 @@ static bool grow_by_soft_break(size_t units)
     return true;
 }
 
+/* The step that brings the end of the zone, which lies at `offset` now, to the end of a huge page:
+ * the system gives one only where all of it is ours. */
+static size_t round_to_huge(size_t offset, size_t units)
+{
+    uintptr_t end = zone.base + offset + (units << UNIT_SHIFT);
+    size_t missing = (size_t)(-end & (HUGE_BYTES - 1));
+
+    return units + (missing >> UNIT_SHIFT);
+}
+
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
  * meanwhile; false where there are none to be had. */
 static bool grow(size_t units)
@@ -227,6 +246,8 @@ static bool grow(size_t units)
         step = units;
     step = (step + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
     units = (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
+    if (is_huge())
+        step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
     return grow_by_break(step) || grow_by_soft_break(step) || grow_by_soft_break(units);
 }
 
@@ -267,6 +288,48 @@ static void populate(size_t first, size_t units)
     zone.dirty_units += end - first - units;
 }
 
+/* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
+ * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
+ * want again: that much more may stay from then on, and half as much after each interval without.
+ */
+static size_t dirty_most(void)
+{
+    size_t most = (zone.owned_units - zone.free_units) >> DIRTY_SHIFT;
+    size_t least = zone.owned_units >> DIRTY_OWNED_SHIFT;
+
+    if (least < DIRTY_LEAST_UNITS)
+        least = DIRTY_LEAST_UNITS;
+    return (most > least ? most : least) + zone.regret_units;
+}
+
+static void bound_dirty(void)
+{
+    size_t most = dirty_most();
+
+    if (zone.dirty_units > most)
+        zone.over_purged_units += zone_purge(most / 2);
+}
+
+static void regret(size_t clean_taken)
+{
+    size_t needed = clean_taken < zone.over_purged_units ? clean_taken : zone.over_purged_units;
+
+    if (needed == 0)
+        return;
+    zone.over_purged_units -= needed;
+    zone.regret_units += needed;
+    zone.has_regretted = true;
+}
+
+void zone_begin_interval(void)
+{
+    zone.idle_units = zone.dirty_units;
+    zone.over_purged_units = 0;
+    if (!zone.has_regretted)
+        zone.regret_units /= 2;
+    zone.has_regretted = false;
+}
+
 void *zone_take(size_t units, unsigned kind, bool *is_zero)
 {
     size_t first;
@@ -289,6 +352,7 @@ void *zone_take(size_t units, unsigned kind, bool *is_zero)
     if (is_zero)
         *is_zero = clean == units;
     settle_debt(clean);
+    regret(clean);
     if (clean == units)
         populate(first, units);
     return zone_address(first);
@@ -303,6 +367,7 @@ void zone_give(void *start, size_t units)
     zone.free_units += units;
     zone.dirty_units += units;
     lower_hints(first, first + units);
+    bound_dirty();
 }
 
 size_t zone_purge(size_t keep_units)

@@ -40,8 +40,11 @@ struct zone {
     size_t owned_units;   /* not foreign */
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
-    size_t idle_units; /* the least number of dirty units since decay began an interval */
-    size_t purge_debt; /* clean units taken while there were dirty ones; see settle_debt */
+    size_t idle_units;        /* the least number of dirty units since decay began an interval */
+    size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
+    size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
+    size_t regret_units;      /* of these, how many were needed again at once; see bound_dirty */
+    bool has_regretted;       /* since decay began an interval */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
@@ -94,6 +97,8 @@ void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
+/* Begins an interval of decay: what lies dirty from now on to the next one is idle. */
+void zone_begin_interval(void);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 

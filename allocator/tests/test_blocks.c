@@ -16,15 +16,15 @@ static void verify(const void *payload)
 static void test_split_leaves_the_rest(void **state)
 {
     (void)state;
-    char *whole = block_alloc(&blocks, 4000, ALIGNMENT);
-    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    char *whole = block_alloc(&blocks, 4000, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
     (void)block_free(&blocks, whole);
 
     size_t splits = blocks.splits;
-    char *part = block_alloc(&blocks, 1000, ALIGNMENT);
+    char *part = block_alloc(&blocks, 1000, ALIGNMENT, true);
     assert_ptr_equal(part, whole);
     assert_int_equal(blocks.splits, splits + 1);
-    char *rest = block_alloc(&blocks, 2900, ALIGNMENT);
+    char *rest = block_alloc(&blocks, 2900, ALIGNMENT, true);
     assert_true(rest > part && rest < stop);
     verify(part);
     (void)block_free(&blocks, part);
@@ -36,18 +36,18 @@ static void test_no_split_below_the_least_block(void **state)
 {
     (void)state;
     /* 4000 bytes need a block of 4016; a block of 3990 the same, 3960 leaves 32, 3970 only 16. */
-    char *whole = block_alloc(&blocks, 4000, ALIGNMENT);
-    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    char *whole = block_alloc(&blocks, 4000, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
     size_t usable = block_usable(whole);
 
     (void)block_free(&blocks, whole);
     size_t splits = blocks.splits;
-    char *same = block_alloc(&blocks, usable - 16, ALIGNMENT);
+    char *same = block_alloc(&blocks, usable - 16, ALIGNMENT, true);
     assert_ptr_equal(same, whole);
     assert_int_equal(block_usable(same), usable);
     assert_int_equal(blocks.splits, splits);
     (void)block_free(&blocks, same);
-    same = block_alloc(&blocks, usable - 32, ALIGNMENT);
+    same = block_alloc(&blocks, usable - 32, ALIGNMENT, true);
     assert_int_equal(block_usable(same), usable - 32);
     assert_int_equal(blocks.splits, splits + 1);
     (void)block_free(&blocks, same);
@@ -60,8 +60,8 @@ static void coalesce_in_order(const int order[3])
     char *parts[3];
 
     for (int i = 0; i < 3; i++)
-        parts[i] = block_alloc(&blocks, 2000, ALIGNMENT);
-    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+        parts[i] = block_alloc(&blocks, 2000, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
     size_t coalesces = blocks.coalesces;
     assert_true(parts[0] < parts[1] && parts[1] < parts[2] && parts[2] < stop);
     for (int i = 0; i < 3; i++) {
@@ -69,7 +69,7 @@ static void coalesce_in_order(const int order[3])
         verify(stop);
     }
     assert_true(blocks.coalesces >= coalesces + 2);
-    char *whole = block_alloc(&blocks, 6000, ALIGNMENT);
+    char *whole = block_alloc(&blocks, 6000, ALIGNMENT, true);
     assert_ptr_equal(whole, parts[0]);
     (void)block_free(&blocks, whole);
     (void)block_free(&blocks, stop);
@@ -82,7 +82,7 @@ static void test_coalescing_in_every_order(void **state)
                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
     /* A low block keeps the three from being merged with anything before them. */
-    char *floor = block_alloc(&blocks, 100, ALIGNMENT);
+    char *floor = block_alloc(&blocks, 100, ALIGNMENT, true);
     for (int i = 0; i < 6; i++)
         coalesce_in_order(orders[i]);
     (void)block_free(&blocks, floor);
@@ -91,14 +91,14 @@ static void test_coalescing_in_every_order(void **state)
 static void test_best_fit_above_the_lists(void **state)
 {
     (void)state;
-    char *small = block_alloc(&blocks, 9000, ALIGNMENT);
-    char *stop1 = block_alloc(&blocks, 100, ALIGNMENT);
-    char *big = block_alloc(&blocks, 12000, ALIGNMENT);
-    char *stop2 = block_alloc(&blocks, 100, ALIGNMENT);
+    char *small = block_alloc(&blocks, 9000, ALIGNMENT, true);
+    char *stop1 = block_alloc(&blocks, 100, ALIGNMENT, true);
+    char *big = block_alloc(&blocks, 12000, ALIGNMENT, true);
+    char *stop2 = block_alloc(&blocks, 100, ALIGNMENT, true);
 
     (void)block_free(&blocks, big);
     (void)block_free(&blocks, small);
-    char *found = block_alloc(&blocks, 8900, ALIGNMENT);
+    char *found = block_alloc(&blocks, 8900, ALIGNMENT, true);
     verify(found);
     assert_ptr_equal(found, small);
     (void)block_free(&blocks, found);
@@ -109,9 +109,9 @@ static void test_best_fit_above_the_lists(void **state)
 static void test_resize_in_place(void **state)
 {
     (void)state;
-    char *first = block_alloc(&blocks, 1000, ALIGNMENT);
-    char *second = block_alloc(&blocks, 1000, ALIGNMENT);
-    char *stop = block_alloc(&blocks, 100, ALIGNMENT);
+    char *first = block_alloc(&blocks, 1000, ALIGNMENT, true);
+    char *second = block_alloc(&blocks, 1000, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
 
     assert_false(block_resize(&blocks, first, 1500));
     (void)block_free(&blocks, second);
@@ -137,7 +137,7 @@ static void test_everything_freed_returns_every_unit(void **state)
             live[i] = NULL;
         } else {
             size_t align = (size_t)16 << (random_below(&random, 8) ? 0 : random_below(&random, 12));
-            live[i] = block_alloc(&blocks, random_below(&random, 30000), align);
+            live[i] = block_alloc(&blocks, random_below(&random, 30000), align, true);
             assert_true(is_aligned(live[i], align));
         }
         if (step % 1000 == 0 && live[i])
@@ -147,7 +147,7 @@ static void test_everything_freed_returns_every_unit(void **state)
         if (live[i])
             (void)block_free(&blocks, live[i]);
     (void)block_trim(&blocks);
-    assert_int_equal(blocks.class_bits, 0);
+    assert_int_equal(blocks.row_bits, 0);
     assert_null(blocks.tree);
     assert_int_equal(zone.owned_units, zone.free_units);
 }

@@ -1,0 +1,75 @@
+#include "allocator/block_front.h"
+
+#include "allocator/fault.h"
+#include "allocator/zone.h"
+
+/* A front holds nothing until its heap has freed a block.  Its bound doubles each time it runs
+ * over, up to a part of all memory in use and this much at least. */
+#define FIRST_BYTES      ((size_t)16 * 1024)
+#define MOST_LEAST_BYTES ((size_t)64 * 1024)
+enum { MOST_SHIFT = 6 };
+
+static void raise_most(struct block_front *front)
+{
+    size_t used_bytes = (zone.owned_units - zone.free_units) << UNIT_SHIFT;
+    size_t most = used_bytes >> MOST_SHIFT;
+    size_t wanted = front->most_bytes ? 2 * front->most_bytes : FIRST_BYTES;
+
+    if (most < MOST_LEAST_BYTES)
+        most = MOST_LEAST_BYTES;
+    front->most_bytes = wanted < most ? wanted : most;
+}
+
+static bool is_held(const struct block_front *front, const void *payload)
+{
+    size_t size = block_size(payload);
+
+    if (!block_front_serves(size))
+        return false;
+    for (const struct block_link *held = front->lists[block_front_list(size)]; held;
+         held = held->next)
+        if (held == payload)
+            return true;
+    return false;
+}
+
+size_t block_front_spill(struct block_front *front, struct block_heap *heap, void *payload)
+{
+    if (is_held(front, payload))
+        fault_die("double free", payload);
+
+    /* All go: what is asked for again soon is soon held again, and what is not would lie here for
+     * ever. */
+    if (front->held_bytes + block_size(payload) > front->most_bytes) {
+        raise_most(front);
+        (void)block_front_flush(front, heap);
+    }
+    return block_free(heap, payload);
+}
+
+bool block_front_flush(struct block_front *front, struct block_heap *heap)
+{
+    if (front->held_bytes == 0)
+        return false;
+    for (unsigned word = 0; word < (BLOCK_FRONT_LISTS + 63) / 64; word++) {
+        for (uint64_t bits = front->list_bits[word]; bits; bits &= bits - 1) {
+            struct block_link **list = &front->lists[64 * word + (unsigned)__builtin_ctzll(bits)];
+            while (*list) {
+                struct block_link *held = *list;
+                *list = held->next;
+                (void)block_free(heap, held);
+            }
+        }
+        front->list_bits[word] = 0;
+    }
+    front->held_bytes = 0;
+    return true;
+}
+
+void block_front_recount(struct block_front *front)
+{
+    front->held_bytes = 0;
+    for (unsigned list = 0; list < BLOCK_FRONT_LISTS; list++)
+        for (const struct block_link *held = front->lists[list]; held; held = held->next)
+            front->held_bytes += block_size(held);
+}
