@@ -32,7 +32,10 @@ expect 2 "'nothing' can't be listed" list nothing
 expect 0 'ns/call' replay -a system,null -r 1 $small
 expect 0 'nothing below that is claimed' replay -a system -m latency $small
 expect 0 '^schema_version,allocator' replay -a system -r 1 -m throughput --format csv $small
-expect 0 'kept every promise' replay -a mem,mem_ts -m check $small
+case ${SANITIZED-} in
+*thread*) ;; # no room for the shadow map in its address space
+*) expect 0 'kept every promise' replay -a mem,mem_ts -m check $small ;;
+esac
 expect 2 "no allocator 'nonesuch'" replay -a nonesuch $small
 expect 2 "no mode 'fast'" replay -m fast $small
 expect 2 "no touch policy 'all'" replay -t all $small

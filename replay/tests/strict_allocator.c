@@ -3,7 +3,6 @@
  * twice, so a late call never meets a newer object. */
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,7 +17,7 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == 16, "objects are aligned to 16 bytes");
 
-static _Atomic(unsigned char *) reserve;
+static unsigned char *reserve;
 static _Atomic size_t used;
 
 void *malloc(size_t size);
@@ -27,26 +26,19 @@ void *realloc(void *pointer, size_t size);
 void free(void *pointer);
 size_t malloc_usable_size(void *pointer);
 
-static unsigned char *reserved(void)
+/* Before there are threads: thread sanitizer, which this library is built without, would take its
+ * first use by two of them for a race. */
+__attribute__((constructor)) static void set_up(void)
 {
-    unsigned char *start = atomic_load(&reserve);
-    if (start)
-        return start;
-    unsigned char *mapped = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped == MAP_FAILED)
+    reserve = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserve == MAP_FAILED)
         abort();
-    if (!atomic_compare_exchange_strong(&reserve, &start, mapped)) {
-        munmap(mapped, RESERVE_BYTES);
-        return start;
-    }
-    return mapped;
 }
 
 static struct header *header_of(void *pointer)
 {
-    unsigned char *start = reserved();
-    if ((unsigned char *)pointer < start || (unsigned char *)pointer >= start + RESERVE_BYTES)
+    if ((unsigned char *)pointer < reserve || (unsigned char *)pointer >= reserve + RESERVE_BYTES)
         abort();
     return (struct header *)pointer - 1;
 }
@@ -54,7 +46,7 @@ static struct header *header_of(void *pointer)
 void *malloc(size_t size)
 {
     size_t step = sizeof(struct header) + (size + 15) / 16 * 16;
-    struct header *header = (struct header *)(void *)(reserved() + atomic_fetch_add(&used, step));
+    struct header *header = (struct header *)(void *)(reserve + atomic_fetch_add(&used, step));
     header->size = size;
     atomic_store(&header->state, LIVE);
     return header + 1;
