@@ -34,7 +34,7 @@ struct campaign_plan {
                          limit */
     /* Where control_width is above 0, traces get further blocks of throughput after the planned
      * ones, until the interval of the control over them is narrower, no trace may have more
-     * (block_limit), or further_s are spent on it; see precision.h. */
+     * (block_limit), or one start of the program has spent further_s on it; see precision.h. */
     double control_width, further_s;
     unsigned block_limit;
     uint64_t seed;
