@@ -97,6 +97,7 @@ refused() { # WORDS: of $folder/bad/runs.csv
     rm -rf "$folder/bad.partial" "$folder/taken.partial"
     [ ! -e "$folder/bad" ] || cp -r "$folder/bad" "$folder/taken.partial"
     expect 3 "$1" replay -a system -r 1 -m throughput --resume -o "$folder/taken" $small
+    expect 3 "$1" bench --quick --resume -o "$folder/taken"
     expect 3 '' plot "$folder/bad"
     [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ] || wrong "plot says more than a sentence: $output"
 }
