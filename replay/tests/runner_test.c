@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "replay/child.h"
+#include "replay/metrics.h"
 #include "replay/runner.h"
 #include "workloads/workload.h"
 
@@ -23,11 +25,13 @@ static char trace_path[] = "/tmp/heaplab-runner-test-XXXXXX";
 
 /* A sanitizer's own memory is resident too. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RESIDENT_LIMIT_BYTES UINT64_MAX
-#define NULL_LIMIT_BYTES     UINT64_MAX
+#define RESIDENT_LIMIT_BYTES   UINT64_MAX
+#define SKIP_UNDER_SANITIZER() skip()
+#define NULL_LIMIT_BYTES       UINT64_MAX
 #else
-#define RESIDENT_LIMIT_BYTES ((uint64_t)9 << 20)
-#define NULL_LIMIT_BYTES     ((uint64_t)64 << 10)
+#define RESIDENT_LIMIT_BYTES   ((uint64_t)9 << 20)
+#define SKIP_UNDER_SANITIZER() (void)0
+#define NULL_LIMIT_BYTES       ((uint64_t)64 << 10)
 #endif
 
 /* ---- traces ---- */
@@ -240,6 +244,33 @@ static void test_null_reads_about_zero(void **state)
     (void)state;
     assert_complete(outcome);
     assert_true(outcome->peak_resident_bytes <= NULL_LIMIT_BYTES);
+    runner_close(runner);
+    trace_source_close(source);
+}
+
+static double slope_on(struct runner *runner, const char *target)
+{
+    const struct run_outcome *outcome = run(runner, target);
+    struct fragmentation metrics;
+    assert_complete(outcome);
+    metrics_of_samples(&metrics, outcome->samples, outcome->sample_count, 1, 1);
+    return metrics.rss_slope;
+}
+
+/* `leaky` loses every tenth free, so a tenth of what is freed stays resident. */
+static void test_slope_of_leak(void **state)
+{
+    SKIP_UNDER_SANITIZER();
+    struct trace_source *source = workload("server:allocations=300000,live=1M,period=10000");
+    struct runner *runner = runner_for(source, RUN_MEMORY, 0);
+    const struct trace_summary *summary = source->summary;
+    double freed_bytes = (double)(summary->allocated_bytes - summary->final_live_bytes),
+           leak = freed_bytes / 10 / (double)summary->event_count * 1e6;
+    (void)state;
+    assert_true(fabs(slope_on(runner, "system")) < leak / 50);
+    double found = slope_on(runner, "leaky");
+    if (!(fabs(found / leak - 1) < 0.1))
+        fail_msg("a leak of %g bytes per million events reads as %g", leak, found);
     runner_close(runner);
     trace_source_close(source);
 }
@@ -469,12 +500,12 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], CHILD_COMMAND))
         return child_main(argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memory_of_hill),    cmocka_unit_test(test_null_reads_about_zero),
-        cmocka_unit_test(test_windows_alone),     cmocka_unit_test(test_windows_of_threads),
-        cmocka_unit_test(test_legal_order),       cmocka_unit_test(test_strict_is_strict),
-        cmocka_unit_test(test_order_of_threads),  cmocka_unit_test(test_wandering_ids),
-        cmocka_unit_test(test_several_lanes),     cmocka_unit_test(test_runs_abreast),
-        cmocka_unit_test(test_failures_are_told),
+        cmocka_unit_test(test_memory_of_hill),     cmocka_unit_test(test_null_reads_about_zero),
+        cmocka_unit_test(test_slope_of_leak),      cmocka_unit_test(test_windows_alone),
+        cmocka_unit_test(test_windows_of_threads), cmocka_unit_test(test_legal_order),
+        cmocka_unit_test(test_strict_is_strict),   cmocka_unit_test(test_order_of_threads),
+        cmocka_unit_test(test_wandering_ids),      cmocka_unit_test(test_several_lanes),
+        cmocka_unit_test(test_runs_abreast),       cmocka_unit_test(test_failures_are_told),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
