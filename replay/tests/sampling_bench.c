@@ -86,7 +86,7 @@ static size_t measure_trace(const char *name, double (*ratios)[ROUNDS],
 {
     struct trace_source *sources[2] = {NULL};
     struct trace_error error;
-    struct pair pair = {NULL};
+    struct pair pair = {NULL, NULL};
     char *path;
     size_t count = 0;
     if (asprintf(&path, TRACE_FOLDER "/%s.trace", name) < 0)
