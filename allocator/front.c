@@ -61,23 +61,13 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
 }
 
 /* Puts `count` objects back, each to its owner, taking every owner's lock once. */
-static void put_back(struct bin *bin, void **objects, unsigned count)
+static void put_back(struct bin *bin, unsigned size_class, void **objects, unsigned count)
 {
-    unsigned left = count;
-
-    while (left > 0) {
+    for (unsigned left = count; left > 0;) {
         struct slab_set *owner = slab_owner(objects[left - 1]);
-        unsigned kept = 0;
-
         lock_take(&owner->lock);
-        for (unsigned i = 0; i < left; i++) {
-            if (slab_owner(objects[i]) == owner)
-                slab_put(owner, objects[i]);
-            else
-                objects[kept++] = objects[i];
-        }
+        left = slab_put(owner, size_class, objects, left);
         lock_drop(&owner->lock);
-        left = kept;
     }
     add_net(bin, -(int64_t)count);
 }
@@ -97,7 +87,7 @@ void front_spill(struct front *front, unsigned size_class, void *object)
         memcpy(old, bin->slots, going * sizeof *old);
         memmove(bin->slots, bin->slots + going, (count - going) * sizeof *old);
         set_count(bin, count - going);
-        put_back(bin, old, going);
+        put_back(bin, size_class, old, going);
     }
     (void)front_push(bin, object);
 }
@@ -111,7 +101,7 @@ void front_flush(struct front *front)
         if (count == 0)
             continue;
         set_count(bin, 0);
-        put_back(bin, bin->slots, count);
+        put_back(bin, c, bin->slots, count);
     }
 }
 

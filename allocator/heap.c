@@ -100,8 +100,6 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zero
 
     if (ptr)
         count_alloc(heap, large_usable(ptr));
-    else
-        errno = ENOMEM;
     return ptr;
 }
 
@@ -125,9 +123,13 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     /* Where one kind of memory is exhausted the next may still be had. */
     if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
         ptr = take_block(heap, bytes, align);
+    if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
+        return ptr;
+    if (!ptr && large_is_full())
+        ptr = take_block(heap, bytes, align);
     if (!ptr)
-        return take_large(heap, bytes, align, zeroed);
-    return zeroed ? memset(ptr, 0, bytes) : ptr;
+        errno = ENOMEM;
+    return ptr && zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
 static void free_small(struct heap *heap, void *ptr, unsigned kind)

@@ -75,6 +75,8 @@ static bool make_room(void)
     struct large_record *old = large_objects.table;
     size_t old_slots = large_objects.slots;
 
+    if (large_objects.used == LARGE_OBJECTS_MOST)
+        return false;
     if (2 * (large_objects.used + 1) <= old_slots)
         return true;
     size_t slots = old_slots ? 2 * old_slots : FIRST_SLOTS;
@@ -181,7 +183,7 @@ static void *reuse(size_t bytes)
     char *start = (char *)chosen.start;
     forget(index);
     if (chosen.mapped > bytes)
-        os_unmap(start + bytes, chosen.mapped - bytes);
+        keep((uintptr_t)start + bytes, chosen.mapped - bytes);
     else if (chosen.mapped < bytes) {
         start = os_remap(start, chosen.mapped, bytes, true);
         if (!start)
@@ -246,6 +248,14 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed)
     }
     lock_drop(&large_objects.lock);
     return start;
+}
+
+bool large_is_full(void)
+{
+    lock_take(&large_objects.lock);
+    bool is_full = large_objects.used == LARGE_OBJECTS_MOST;
+    lock_drop(&large_objects.lock);
+    return is_full;
 }
 
 size_t large_usable(const void *start)

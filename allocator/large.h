@@ -35,7 +35,12 @@ struct large_kept {
     bool is_old;   /* was kept already at the last large_decay */
 };
 
-enum { LARGE_KEPT_MOST = 16 };
+enum { LARGE_KEPT_MOST = 256 };
+
+/* A process may have some 65,530 mappings (vm.max_map_count), and where objects of a long row are
+ * freed one by one in between, each of the others is a mapping.  With a quarter of that no munmap
+ * of ours fails for lack of them; what is more is served by the block heap. */
+enum { LARGE_OBJECTS_MOST = 16384 };
 
 struct large_objects {
     struct large_record *table;
@@ -51,9 +56,12 @@ struct large_objects {
 
 extern struct large_objects large_objects HIDDEN;
 
-/* Returns memory at a multiple of `align` and of the page, or NULL; it reads as zero if `zeroed`.
+/* Returns memory at a multiple of `align` and of the page, or NULL, also where there are
+ * LARGE_OBJECTS_MOST already; it reads as zero if `zeroed`.
  */
 void *large_alloc(size_t bytes, size_t align, bool zeroed);
+/* Tells whether there are LARGE_OBJECTS_MOST. */
+bool large_is_full(void);
 /* Returns the usable size of a large object; 0 where `start` is none. */
 size_t large_usable(const void *start);
 /* Tells whether an address lies in any large object; looks at all of them. */

@@ -193,10 +193,8 @@ static void release(struct slab_set *set, struct slab *slab, unsigned size_class
     lock_drop(&zone.lock);
 }
 
-void slab_put(struct slab_set *set, void *object)
+static void put_one(struct slab_set *set, struct slab *slab, unsigned size_class, void *object)
 {
-    struct slab *slab = slab_of(object);
-    unsigned size_class = zone_kind(object) - UNIT_SLAB;
     size_t offset = zone_offset(object) & (UNIT_BYTES - 1);
     size_t index = object_index(slab, offset);
     uint64_t bit = UINT64_C(1) << (index % 64);
@@ -210,6 +208,20 @@ void slab_put(struct slab_set *set, void *object)
         tree_insert(&set->open[size_class], &slab->node);
     if (slab->free_count == slab->capacity)
         release(set, slab, size_class);
+}
+
+unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct slab *slab = slab_of(objects[i]);
+        if (slab->owner == set)
+            put_one(set, slab, size_class, objects[i]);
+        else
+            objects[kept++] = objects[i];
+    }
+    return kept;
 }
 
 static const char *verify_slab(const struct slab_set *set, unsigned size_class,

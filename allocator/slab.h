@@ -67,9 +67,10 @@ void slab_note_blocks(size_t bytes, size_t live_bytes);
 /* Takes up to `count` objects, in ascending order of preference the last; returns how many there
  * were, 0 where the zone is exhausted.  Needs the set's lock, and takes the zone's. */
 unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
-/* Puts one object of this set back; aborts where it is free already or no object.  Needs the
+/* Puts back those of `count` objects of one class that belong to this set, moves the others to the
+ * front and returns how many these are; aborts where one is free already or no object.  Needs the
  * set's lock, and may take the zone's. */
-void slab_put(struct slab_set *set, void *object);
+unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

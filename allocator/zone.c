@@ -321,9 +321,11 @@ static void regret(size_t clean_taken)
     zone.has_regretted = true;
 }
 
-void zone_begin_interval(void)
+void zone_begin_interval(bool by_time)
 {
     zone.idle_units = zone.dirty_units;
+    if (!by_time)
+        return;
     zone.over_purged_units = 0;
     if (!zone.has_regretted)
         zone.regret_units /= 2;

@@ -7,6 +7,7 @@ enum { COUNT = 3000, STEPS = 60000 };
 
 static struct slab_set set;
 static void *live[COUNT];
+static unsigned classes[COUNT]; /* of the live objects */
 
 static void verify(void)
 {
@@ -25,11 +26,11 @@ static void test_sets_stay_whole(void **state)
         size_t i = random_below(&random, COUNT);
         if (live[i]) {
             assert_ptr_equal(slab_owner(live[i]), &set);
-            slab_put(&set, live[i]);
+            assert_int_equal(slab_put(&set, classes[i], &live[i], 1), 0);
             live[i] = NULL;
         } else {
-            unsigned size_class = (unsigned)random_below(&random, SLAB_CLASSES);
-            assert_int_equal(slab_take(&set, size_class, &live[i], 1), 1);
+            classes[i] = (unsigned)random_below(&random, SLAB_CLASSES);
+            assert_int_equal(slab_take(&set, classes[i], &live[i], 1), 1);
         }
         if (step % 500 == 0)
             verify();
@@ -41,7 +42,7 @@ static void test_everything_put_back_returns_every_unit(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT; i++)
         if (live[i])
-            slab_put(&set, live[i]);
+            assert_int_equal(slab_put(&set, classes[i], &live[i], 1), 0);
     verify();
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
         assert_null(set.open[c]);
