@@ -12,6 +12,8 @@ enum { FIT_TRIES = 8 };
  * giving the same units over and over costs more than it helps the slabs (EXPERIMENTS.md, "giving
  * units back"). */
 enum { RELEASE_UNITS = 8 };
+/* A private heap grows by 64 KiB, like the zone. */
+enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
 struct block {
     size_t tag;
@@ -242,6 +244,13 @@ static bool is_segment(const char *unit)
     return zone_kind(unit) == UNIT_BLOCK;
 }
 
+static bool is_in_segment(const void *address)
+{
+    unsigned kind = zone_kind(address);
+
+    return kind == UNIT_BLOCK || kind == UNIT_PRIVATE;
+}
+
 /* Makes fresh units [start, end) one free block, merged with what is free beside them, and
  * returns it, in no list. */
 static struct block *adopt_units(struct block_heap *heap, char *start, char *end)
@@ -260,8 +269,31 @@ static struct block *adopt_units(struct block_heap *heap, char *start, char *end
     return coalesce(heap, block);
 }
 
+/* Makes fresh units of a private heap a segment of one free block, in no list. */
+static struct block *grow_private(struct block_heap *heap, size_t size)
+{
+    size_t room = size + sizeof(struct block_segment) + 2 * BLOCK_TAG_BYTES;
+    size_t units = (room + UNIT_BYTES - 1) >> UNIT_SHIFT;
+
+    if (units < PRIVATE_LEAST_UNITS)
+        units = PRIVATE_LEAST_UNITS;
+    struct block_segment *segment = zone_take(units, UNIT_PRIVATE, NULL);
+    if (!segment)
+        return NULL;
+    *segment = (struct block_segment){heap->segments, units};
+    heap->segments = segment;
+    char *end = (char *)segment + (units << UNIT_SHIFT);
+    put_end(end);
+    struct block *block = at(segment, sizeof *segment + BLOCK_TAG_BYTES);
+    block->tag = (size_t)(end - BLOCK_TAG_BYTES - (char *)block) | BLOCK_TAG_PREVIOUS_USED;
+    return block;
+}
+
 static struct block *grow(struct block_heap *heap, size_t size)
 {
+    if (heap->is_private)
+        return grow_private(heap, size);
+
     size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
     char *start = zone_take(units, UNIT_BLOCK, NULL);
 
@@ -378,7 +410,7 @@ static struct block *live_block(const void *payload)
         fault_die("invalid pointer", payload);
     if (!is_used(block))
         fault_die("double free or invalid pointer", payload);
-    if (size_of(block) < MEM_MIN_BLOCK_SIZE || zone_kind(after(block)) != UNIT_BLOCK)
+    if (size_of(block) < MEM_MIN_BLOCK_SIZE || !is_in_segment(after(block)))
         fault_die("heap corrupted or invalid pointer: impossible block size", payload);
     if (!(after(block)->tag & BLOCK_TAG_PREVIOUS_USED))
         fault_die("heap corrupted or invalid pointer: the end of a block was overwritten", payload);
@@ -395,7 +427,7 @@ size_t block_free(struct block_heap *heap, void *payload)
      * address finds it. */
     block->tag &= ~(size_t)BLOCK_TAG_USED;
     block = coalesce(heap, block);
-    if (size_of(block) >= RELEASE_UNITS * UNIT_BYTES)
+    if (size_of(block) >= RELEASE_UNITS * UNIT_BYTES && !heap->is_private)
         release_units(heap, block, RELEASE_UNITS);
     else
         become_free(heap, block, size_of(block));
@@ -488,6 +520,17 @@ size_t block_trim(struct block_heap *heap)
 {
     (void)visit_free(heap, give_units);
     return visit_free(heap, purge_inside);
+}
+
+void block_give_all(struct block_heap *heap)
+{
+    struct block_segment *next;
+
+    for (struct block_segment *segment = heap->segments; segment; segment = next) {
+        next = segment->next;
+        zone_give(segment, segment->units);
+    }
+    *heap = (struct block_heap){.is_private = true};
 }
 
 /* --- verification --------------------------------------------------------------------------- */

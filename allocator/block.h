@@ -49,7 +49,17 @@ enum { BLOCK_COUNTED_BYTES = 1024 + BLOCK_TAG_BYTES + MEM_ALIGNMENT };
 
 struct block;
 
+/* At the start of a segment of a private heap, before its first block. */
+struct block_segment {
+    struct block_segment *next;
+    size_t units;
+};
+
 struct block_heap {
+    /* A private heap keeps its segments apart and gives their units back all at once
+     * (block_give_all): the units say only that they are some private heap's. */
+    bool is_private;
+    struct block_segment *segments; /* of a private heap */
     unsigned row_bits;
     uint16_t list_bits[BLOCK_ROWS];
     struct block *lists[BLOCK_ROWS][BLOCK_LISTS];
@@ -104,6 +114,9 @@ size_t block_usable(const void *payload);
 /* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
  * system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
+
+/* Gives all units of a private heap to the zone, whatever lives there. */
+void block_give_all(struct block_heap *heap);
 
 /* Walks the segment that holds `payload` and all lists; returns NULL, or the first broken
  * invariant in words.  For tests. */

@@ -11,13 +11,16 @@
 
 /* In front of every object; memcheck knows REDZONE_BYTES on each side as out of bounds. */
 struct guard {
-    size_t cookie;       /* tells a live object from anything else */
-    size_t bytes;        /* as asked for */
-    void *block;         /* what the layer below returned */
-    struct guard *later; /* in quarantine: freed after this one */
+    size_t cookie;                 /* tells a live object from anything else */
+    size_t bytes;                  /* as asked for */
+    void *block;                   /* what the layer below returned */
+    struct guard *later;           /* in quarantine: freed after this one */
+    struct guard *next, *previous; /* of the live objects of a heap instance */
 };
 
-enum { REDZONE_BYTES = sizeof(struct guard), QUARANTINE_BYTES = 1 << 20 };
+/* A power of two, so that what follows it is aligned as well. */
+enum { REDZONE_BYTES = 64, QUARANTINE_BYTES = 1 << 20 };
+_Static_assert(sizeof(struct guard) <= REDZONE_BYTES, "a guard lies in the redzone");
 #define COOKIE ((size_t)0x5AFE0B1EC7C0FFEE)
 
 bool checked_on;
@@ -60,7 +63,7 @@ static void *raw_alloc(size_t bytes, size_t align)
         block = block_alloc(&heap_blocks, bytes, align, true);
     lock_drop(&zone.lock);
     if (!block)
-        block = large_alloc(bytes, align, false);
+        block = large_alloc(bytes, align, false, NULL);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return block;
 }
@@ -70,7 +73,25 @@ static void raw_free(void *block)
     if (zone_kind(block) == UNIT_BLOCK)
         (void)block_free(&heap_blocks, block);
     else
-        (void)large_free(block);
+        (void)large_free(block, NULL);
+}
+
+static void link_to(struct heap *heap, struct guard *guard)
+{
+    guard->next = heap->guards;
+    if (guard->next)
+        guard->next->previous = guard;
+    heap->guards = guard;
+}
+
+static void unlink_from(struct heap *heap, struct guard *guard)
+{
+    if (guard->next)
+        guard->next->previous = guard->previous;
+    if (guard->previous)
+        guard->previous->next = guard->next;
+    else
+        heap->guards = guard->next;
 }
 
 void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
@@ -91,7 +112,9 @@ void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     size_t tail = -bytes & (MEM_ALIGNMENT - 1);
     VALGRIND_DISABLE_ERROR_REPORTING;
     VALGRIND_MAKE_MEM_NOACCESS(guard_of(ptr), bytes + tail + 2 * REDZONE_BYTES);
-    *guard_of(ptr) = (struct guard){COOKIE, bytes, block, NULL};
+    *guard_of(ptr) = (struct guard){.cookie = COOKIE, .bytes = bytes, .block = block};
+    if (heap_is_instance(heap))
+        link_to(heap, guard_of(ptr));
     VALGRIND_ENABLE_ERROR_REPORTING;
     VALGRIND_MALLOCLIKE_BLOCK(ptr, bytes, REDZONE_BYTES, zeroed);
     if (zeroed)
@@ -148,10 +171,18 @@ void checked_free(struct heap *heap, void *ptr)
     if (!live)
         return;
     VALGRIND_DISABLE_ERROR_REPORTING;
+    if (heap_is_instance(heap))
+        unlink_from(heap, guard_of(ptr));
     put_in_quarantine(guard_of(ptr));
     VALGRIND_ENABLE_ERROR_REPORTING;
     counter_add(&heap->counters.frees, 1);
     counter_add(&heap->counters.freed_bytes, bytes);
+}
+
+void checked_free_all(struct heap *heap)
+{
+    while (heap->guards)
+        checked_free(heap, (char *)heap->guards + REDZONE_BYTES);
 }
 
 size_t checked_usable(const void *ptr)

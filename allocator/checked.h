@@ -22,5 +22,7 @@ static inline bool checked_is_on(void)
 void *checked_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed);
 void checked_free(struct heap *heap, void *ptr);
 size_t checked_usable(const void *ptr);
+/* Frees all objects of a heap instance. */
+void checked_free_all(struct heap *heap);
 
 #endif

@@ -34,11 +34,10 @@ unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
-    bool is_late = false, ages = false;
+    bool ages = false;
 
     lock_take(&zone.lock);
     if (now_ms - decay.last_ms >= INTERVAL_MS) {
-        is_late = true;
         decay.last_ms = now_ms;
         decay.rounds++;
         purge_idle(SIZE_MAX);
@@ -48,7 +47,7 @@ unsigned decay_look(void)
         ages = true;
     }
     if (ages)
-        zone_begin_interval(is_late);
+        zone_begin_interval();
     unsigned rounds = decay.rounds;
     lock_drop(&zone.lock);
     if (ages)

@@ -10,6 +10,11 @@
 
 struct block_heap heap_blocks;
 
+static const void *owner_of(const struct heap *heap)
+{
+    return heap_is_instance(heap) ? heap : NULL;
+}
+
 static void count_alloc(struct heap *heap, size_t usable)
 {
     counter_add(&heap->counters.allocations, 1);
@@ -34,7 +39,7 @@ void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
     lock_take(&zone.lock);
-    (void)block_front_flush(&heap->block_front, &heap_blocks);
+    (void)block_front_flush(&heap->block_front, heap->blocks);
     lock_drop(&zone.lock);
 }
 
@@ -70,13 +75,13 @@ static void *take_shared_block(struct heap *heap, size_t bytes, size_t align)
 {
     count_slow_call(heap);
     lock_take(&zone.lock);
-    void *ptr = block_alloc(&heap_blocks, bytes, align, false);
-    if (!ptr && block_front_flush(&heap->block_front, &heap_blocks))
-        ptr = block_alloc(&heap_blocks, bytes, align, false);
+    void *ptr = block_alloc(heap->blocks, bytes, align, false);
+    if (!ptr && block_front_flush(&heap->block_front, heap->blocks))
+        ptr = block_alloc(heap->blocks, bytes, align, false);
     if (!ptr)
-        ptr = block_alloc(&heap_blocks, bytes, align, true);
+        ptr = block_alloc(heap->blocks, bytes, align, true);
     if (bytes <= SLAB_MOST_BYTES)
-        slab_note_blocks(bytes, block_live_bytes(&heap_blocks, bytes));
+        slab_note_blocks(bytes, block_live_bytes(heap->blocks, bytes));
     lock_drop(&zone.lock);
     return ptr;
 }
@@ -96,7 +101,7 @@ static void *take_block(struct heap *heap, size_t bytes, size_t align)
 static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     count_slow_call(heap);
-    void *ptr = large_alloc(bytes ? bytes : 1, align, zeroed);
+    void *ptr = large_alloc(bytes ? bytes : 1, align, zeroed, owner_of(heap));
 
     if (ptr)
         count_alloc(heap, large_usable(ptr));
@@ -148,7 +153,7 @@ static void free_block(struct heap *heap, void *ptr)
         return;
     count_slow_call(heap);
     lock_take(&zone.lock);
-    size_t usable = block_front_spill(&heap->block_front, &heap_blocks, ptr);
+    size_t usable = block_front_spill(&heap->block_front, heap->blocks, ptr);
     lock_drop(&zone.lock);
     count_free(heap, usable);
 }
@@ -156,7 +161,7 @@ static void free_block(struct heap *heap, void *ptr)
 static void free_large(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    size_t usable = large_free(ptr);
+    size_t usable = large_free(ptr, owner_of(heap));
     if (usable == 0)
         fault_die("invalid pointer", ptr);
     count_free(heap, usable);
@@ -175,7 +180,7 @@ void heap_free(struct heap *heap, void *ptr)
         free_small(heap, ptr, kind);
         return;
     }
-    if (kind == UNIT_BLOCK)
+    if (kind == (heap_is_instance(heap) ? UNIT_PRIVATE : UNIT_BLOCK))
         free_block(heap, ptr);
     else
         free_large(heap, ptr);
@@ -199,7 +204,7 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
         return true;
     lock_take(&zone.lock);
-    bool done = block_resize(&heap_blocks, ptr, bytes);
+    bool done = block_resize(heap->blocks, ptr, bytes);
     size_t now = block_usable(ptr);
     lock_drop(&zone.lock);
     if (done)
@@ -229,7 +234,7 @@ static void *resize(struct heap *heap, void *ptr, size_t bytes)
         return NULL;
     if (kind >= UNIT_SLAB)
         return resize_small(ptr, bytes) ? ptr : NULL;
-    if (kind == UNIT_BLOCK)
+    if (kind == UNIT_BLOCK || kind == UNIT_PRIVATE)
         return resize_block(heap, ptr, bytes) ? ptr : NULL;
     return resize_large(heap, ptr, bytes);
 }
@@ -270,7 +275,7 @@ size_t heap_usable(const void *ptr)
         return checked_usable(ptr);
     if (kind >= UNIT_SLAB)
         return slab_class_bytes(kind - UNIT_SLAB);
-    if (kind == UNIT_BLOCK)
+    if (kind == UNIT_BLOCK || kind == UNIT_PRIVATE)
         return block_usable(ptr);
     usable = large_usable(ptr);
     if (usable == 0)

@@ -15,16 +15,25 @@ struct heap {
     struct front front;
     struct slab_set slabs;
     struct block_front block_front;
-    struct counters counters; /* of blocks and large objects; slabs are counted by the front */
-    struct heap *next;        /* all thread heaps; see heaps.h */
-    struct heap *next_idle;   /* heaps without a thread */
+    struct counters counters;  /* of blocks and large objects; slabs are counted by the front */
+    struct block_heap *blocks; /* heap_blocks, or an instance's own */
+    struct heap *next;         /* all thread heaps, or all instances; see heaps.h */
+    struct heap *previous;     /* of the instances */
+    struct guard *guards;      /* an instance's live objects, under memcheck; see checked.c */
+    struct heap *next_idle;    /* heaps without a thread */
     bool is_owned;
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
 };
 
-/* The one block heap, guarded by the zone's lock. */
+/* The block heap of all heaps but the instances; each is guarded by the zone's lock. */
 extern struct block_heap heap_blocks HIDDEN;
+
+/* Tells whether the heap's objects are its own to destroy. */
+static inline bool heap_is_instance(const struct heap *heap)
+{
+    return heap->blocks->is_private;
+}
 
 /* Takes a block from the heap's front for blocks; NULL where that holds none for `bytes`. */
 static inline void *heap_pop_block(struct heap *heap, size_t bytes)

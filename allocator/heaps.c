@@ -5,19 +5,21 @@
 #include "allocator/checked.h"
 #include "allocator/large.h"
 
-struct heap heap_plain, heap_none;
+struct heap heap_plain = {.blocks = &heap_blocks};
+struct heap heap_none = {.blocks = &heap_blocks};
 __thread struct heap *heaps_current __attribute__((tls_model("initial-exec"))) = &heap_none;
 
 /* The thread has run its destructors: a heap given to it now would never come back. */
 static __thread bool has_ended __attribute__((tls_model("initial-exec")));
 
 /* For threads without a heap: at their very end, under memcheck, or out of memory. */
-static struct heap heap_shared;
+static struct heap heap_shared = {.blocks = &heap_blocks};
 static struct lock shared_lock;
 
 /* Guarded by registry_lock, which comes before every other lock. */
 static struct lock registry_lock;
-static struct heap *all_heaps, *idle_heaps;
+static struct heap *all_heaps, *idle_heaps, *instances;
+static struct counters destroyed; /* of the instances that are gone */
 static struct mem_stats reset_point;
 
 static pthread_key_t exit_key;
@@ -46,6 +48,7 @@ static struct heap *adopt_or_create(void)
     if (heap) {
         idle_heaps = heap->next_idle;
     } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
+        heap->blocks = &heap_blocks;
         heap->next = all_heaps;
         all_heaps = heap;
     }
@@ -88,6 +91,9 @@ void heaps_leave(struct heap *heap)
 
 size_t heaps_trim(bool plain_too)
 {
+    /* What is free is out of bounds to memcheck, links included. */
+    if (checked_is_on())
+        return 0;
     if (plain_too)
         heap_flush(&heap_plain);
     if (heaps_current != &heap_none)
@@ -110,14 +116,46 @@ static void add_heap(struct counters *total, const struct heap *heap)
     front_count(&heap->front, total);
 }
 
+void heaps_add_instance(struct heap *heap)
+{
+    lock_take(&registry_lock);
+    heap->next = instances;
+    heap->previous = NULL;
+    if (instances)
+        instances->previous = heap;
+    instances = heap;
+    lock_drop(&registry_lock);
+}
+
+void heaps_remove_instance(struct heap *heap)
+{
+    struct counters total = {0};
+
+    lock_take(&registry_lock);
+    if (heap->next)
+        heap->next->previous = heap->previous;
+    if (heap->previous)
+        heap->previous->next = heap->next;
+    else
+        instances = heap->next;
+    add_heap(&total, heap);
+    destroyed.allocated_bytes += total.allocated_bytes;
+    destroyed.freed_bytes += total.allocated_bytes;
+    destroyed.allocations += total.allocations;
+    destroyed.frees += total.allocations;
+    lock_drop(&registry_lock);
+}
+
 /* Needs registry_lock. */
 static struct mem_stats absolute_stats(void)
 {
-    struct counters total = {0};
+    struct counters total = destroyed;
 
     add_heap(&total, &heap_plain);
     add_heap(&total, &heap_shared);
     for (const struct heap *heap = all_heaps; heap; heap = heap->next)
+        add_heap(&total, heap);
+    for (const struct heap *heap = instances; heap; heap = heap->next)
         add_heap(&total, heap);
     lock_take(&zone.lock);
     struct mem_stats stats = {
@@ -166,6 +204,8 @@ static void before_fork(void)
     lock_take(&heap_shared.slabs.lock);
     for (struct heap *heap = all_heaps; heap; heap = heap->next)
         lock_take(&heap->slabs.lock);
+    for (struct heap *heap = instances; heap; heap = heap->next)
+        lock_take(&heap->slabs.lock);
     lock_take(&zone.lock);
     lock_take(&large_objects.lock);
 }
@@ -174,6 +214,8 @@ static void after_fork(void (*release)(struct lock *))
 {
     release(&large_objects.lock);
     release(&zone.lock);
+    for (struct heap *heap = instances; heap; heap = heap->next)
+        release(&heap->slabs.lock);
     for (struct heap *heap = all_heaps; heap; heap = heap->next)
         release(&heap->slabs.lock);
     release(&heap_shared.slabs.lock);

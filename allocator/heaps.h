@@ -1,5 +1,5 @@
-/* All heaps of the process: one for mem_*, one for each thread that uses mem_*_ts, and a shared one
- * for threads that have none.
+/* All heaps of the process: one for mem_*, one for each thread that uses mem_*_ts, a shared one
+ * for threads that have none, and the instances.
  *
  * Invariants: a thread heap is in the list of all heaps for ever, and is either owned by one thread
  * or idle; the heap of a thread that ended becomes idle with an empty front and goes, slabs and
@@ -26,6 +26,11 @@ void heaps_leave(struct heap *heap);
 /* Gives free memory back to the system; returns how many bytes.  Empties the calling thread's front
  * and, with `plain_too`, that of mem_*. */
 size_t heaps_trim(bool plain_too);
+
+/* Makes a heap one of those that heaps_stats and a fork know; ends that, counting all that the heap
+ * allocated as freed. */
+void heaps_add_instance(struct heap *heap);
+void heaps_remove_instance(struct heap *heap);
 
 struct mem_stats heaps_stats(void);
 void heaps_reset_stats(void);

@@ -6,7 +6,7 @@ enum { FIRST_SLOTS = 128 };
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
 enum { ROOM_SHIFT = 2 };
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
-enum { KEPT_SHIFT = 3 };
+enum { KEPT_SHIFT = 2 };
 #define KEPT_LEAST_BYTES ((size_t)512 * 1024)
 /* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
  */
@@ -226,9 +226,9 @@ size_t large_decay(bool all)
 
 /* --- objects -------------------------------------------------------------------------------- */
 
-void *large_alloc(size_t bytes, size_t align, bool zeroed)
+void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
 {
-    struct large_record record = {.usable = round_to_page(bytes)};
+    struct large_record record = {.usable = round_to_page(bytes), .owner = owner};
     void *start = NULL;
 
     record.mapped = record.usable;
@@ -280,19 +280,37 @@ bool large_contains(const void *address)
     return found;
 }
 
-size_t large_free(void *start)
+static size_t release(struct large_record *record)
+{
+    struct large_record freed = *record;
+
+    drop(record);
+    large_objects.live_bytes -= freed.usable;
+    keep(freed.start, freed.mapped);
+    return freed.usable;
+}
+
+size_t large_free(void *start, const void *owner)
 {
     lock_take(&large_objects.lock);
     struct large_record *record = find(start);
-    struct large_record freed = {0};
-    if (record) {
-        freed = *record;
-        drop(record);
-        large_objects.live_bytes -= freed.usable;
-        keep(freed.start, freed.mapped);
+    size_t usable = record && record->owner == owner ? release(record) : 0;
+    lock_drop(&large_objects.lock);
+    return usable;
+}
+
+void large_free_all(const void *owner)
+{
+    lock_take(&large_objects.lock);
+    /* Where a record goes another may move in, from behind. */
+    for (size_t slot = 0; slot < large_objects.slots;) {
+        struct large_record *record = &large_objects.table[slot];
+        if (record->start && record->owner == owner)
+            (void)release(record);
+        else
+            slot++;
     }
     lock_drop(&large_objects.lock);
-    return freed.usable;
 }
 
 static void *grow(struct large_record *record, size_t usable)
@@ -309,7 +327,7 @@ static void *grow(struct large_record *record, size_t usable)
         void *moved = os_remap(start, record->mapped, wanted[i], true);
         if (!moved)
             continue;
-        struct large_record resized = {(uintptr_t)moved, usable, wanted[i]};
+        struct large_record resized = {(uintptr_t)moved, usable, wanted[i], record->owner};
         drop(record);
         put(&resized);
         large_objects.used++;

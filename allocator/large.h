@@ -23,9 +23,10 @@
 #include "allocator/lock.h"
 
 struct large_record {
-    uintptr_t start; /* 0 for a free slot */
-    size_t usable;   /* bytes */
-    size_t mapped;   /* bytes */
+    uintptr_t start;   /* 0 for a free slot */
+    size_t usable;     /* bytes */
+    size_t mapped;     /* bytes */
+    const void *owner; /* the heap instance; NULL for objects of no instance */
 };
 
 /* A freed mapping. */
@@ -59,15 +60,18 @@ extern struct large_objects large_objects HIDDEN;
 /* Returns memory at a multiple of `align` and of the page, or NULL, also where there are
  * LARGE_OBJECTS_MOST already; it reads as zero if `zeroed`.
  */
-void *large_alloc(size_t bytes, size_t align, bool zeroed);
+void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner);
 /* Tells whether there are LARGE_OBJECTS_MOST. */
 bool large_is_full(void);
 /* Returns the usable size of a large object; 0 where `start` is none. */
 size_t large_usable(const void *start);
 /* Tells whether an address lies in any large object; looks at all of them. */
 bool large_contains(const void *address);
-/* Returns the usable size of what was unmapped; 0, having done nothing, where `start` is none. */
-size_t large_free(void *start);
+/* Returns the usable size of what was freed; 0, having done nothing, where `start` is no object of
+ * this owner. */
+size_t large_free(void *start, const void *owner);
+/* Frees all objects of an owner that is not NULL; looks at all of them. */
+void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(void *start, size_t bytes);

@@ -224,6 +224,20 @@ unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, uns
     return kept;
 }
 
+void slab_give_all(struct slab_set *set)
+{
+    lock_take(&zone.lock);
+    for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++) {
+        if (zone.map[unit] < UNIT_SLAB || table[unit].owner != set)
+            continue;
+        counter_add(&units_of_class[zone.map[unit] - UNIT_SLAB], (size_t)-1);
+        zone_give(zone_address(unit), 1);
+    }
+    lock_drop(&zone.lock);
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        set->open[c] = NULL;
+}
+
 static const char *verify_slab(const struct slab_set *set, unsigned size_class,
                                const struct slab *slab)
 {

@@ -71,6 +71,9 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
  * front and returns how many these are; aborts where one is free already or no object.  Needs the
  * set's lock, and may take the zone's. */
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
+/* Gives all slabs of a set to the zone, whatever lives there.  Needs the set's lock, and takes the
+ * zone's; looks at the whole map. */
+void slab_give_all(struct slab_set *set);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

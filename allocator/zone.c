@@ -24,12 +24,14 @@ enum {
      * on (EXPERIMENTS.md, "prefaulting"). */
     POPULATE_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
-    DEBT_UNITS = (64 * 1024) >> UNIT_SHIFT,
+    DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
     /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
      * looks at the whole map. */
     DIRTY_SHIFT = 2,
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
+    DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
+    REGRET_FADES = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -290,7 +292,7 @@ static void populate(size_t first, size_t units)
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
  * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
- * want again: that much more may stay from then on, and half as much after each interval without.
+ * want again: that much more may stay from then on, and less after each interval without.
  */
 static size_t dirty_most(void)
 {
@@ -307,7 +309,7 @@ static void bound_dirty(void)
     size_t most = dirty_most();
 
     if (zone.dirty_units > most)
-        zone.over_purged_units += zone_purge(most / 2);
+        zone.over_purged_units += zone_purge(most - most / DIRTY_SLACK);
 }
 
 static void regret(size_t clean_taken)
@@ -321,14 +323,12 @@ static void regret(size_t clean_taken)
     zone.has_regretted = true;
 }
 
-void zone_begin_interval(bool by_time)
+void zone_begin_interval(void)
 {
     zone.idle_units = zone.dirty_units;
-    if (!by_time)
-        return;
-    zone.over_purged_units = 0;
+    zone.over_purged_units /= 2;
     if (!zone.has_regretted)
-        zone.regret_units /= 2;
+        zone.regret_units -= zone.regret_units / REGRET_FADES;
     zone.has_regretted = false;
 }
 

@@ -25,7 +25,8 @@ enum unit_kind {
     UNIT_FOREIGN, /* not ours */
     UNIT_CLEAN,   /* free, holds no memory, reads as zero */
     UNIT_DIRTY,   /* free, may hold memory */
-    UNIT_BLOCK,   /* part of a segment of the block heap */
+    UNIT_BLOCK,   /* part of a segment of the shared block heap */
+    UNIT_PRIVATE, /* part of a segment of a heap instance's block heap */
     UNIT_SLAB     /* UNIT_SLAB + c: a slab of size class c */
 };
 
@@ -97,9 +98,8 @@ void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
-/* Begins an interval of decay: what lies dirty from now on to the next one is idle.  One that ended
- * by time, and not by traffic, also ends the memory of what was purged too soon. */
-void zone_begin_interval(bool by_time);
+/* Begins an interval of decay: what lies dirty from now on to the next one is idle. */
+void zone_begin_interval(void);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 

@@ -50,11 +50,12 @@ extern "C" {
 #define MEM_API __attribute__((visibility("default")))
 #define MEM_ALLOCATES(...) \
     __attribute__((malloc, warn_unused_result, alloc_size(__VA_ARGS__), visibility("default")))
-#define MEM_REALLOCATES __attribute__((warn_unused_result, alloc_size(2), visibility("default")))
+#define MEM_RESIZES(size) \
+    __attribute__((warn_unused_result, alloc_size(size), visibility("default")))
 #else
 #define MEM_API
 #define MEM_ALLOCATES(...)
-#define MEM_REALLOCATES
+#define MEM_RESIZES(size)
 #endif
 
 /* Returns `size` bytes with undefined contents. */
@@ -66,7 +67,7 @@ void *mem_calloc(size_t nmemb, size_t size) MEM_ALLOCATES(1, 2);
 /* Resizes `ptr` and returns its new address; the contents stay up to the smaller of both sizes.
  * NULL for `ptr` allocates; a size of 0 frees `ptr` and returns NULL.  On failure `ptr` is
  * untouched and still the caller's. */
-void *mem_realloc(void *ptr, size_t size) MEM_REALLOCATES;
+void *mem_realloc(void *ptr, size_t size) MEM_RESIZES(2);
 /* Returns `size` bytes at a multiple of `alignment`, a power of two of any magnitude; EINVAL
  * where it is not a power of two.  `size` need not be a multiple of it. */
 void *mem_aligned_alloc(size_t alignment, size_t size) MEM_ALLOCATES(2);
@@ -75,11 +76,28 @@ void *mem_aligned_alloc(size_t alignment, size_t size) MEM_ALLOCATES(2);
 void *mem_malloc_ts(size_t size) MEM_ALLOCATES(1);
 MEM_API void mem_free_ts(void *ptr);
 void *mem_calloc_ts(size_t nmemb, size_t size) MEM_ALLOCATES(1, 2);
-void *mem_realloc_ts(void *ptr, size_t size) MEM_REALLOCATES;
+void *mem_realloc_ts(void *ptr, size_t size) MEM_RESIZES(2);
 void *mem_aligned_alloc_ts(size_t alignment, size_t size) MEM_ALLOCATES(2);
 
+/* A heap instance: its objects can be freed one by one, and what is left of them all at once.
+ * At most one thread at a time may be inside a call with the same instance; calls with different
+ * ones, and of the families above, may overlap.  An object of an instance is freed and resized with
+ * that instance only, and of no other family. */
+typedef struct mem_heap mem_heap_t;
+
+/* Returns an empty heap, the caller's until mem_heap_destroy; NULL with ENOMEM. */
+MEM_API mem_heap_t *mem_heap_new(void);
+/* Frees all objects of the heap and the heap itself; NULL is allowed and does nothing. */
+MEM_API void mem_heap_destroy(mem_heap_t *heap);
+/* As the calls above without the heap. */
+void *mem_heap_malloc(mem_heap_t *heap, size_t size) MEM_ALLOCATES(2);
+MEM_API void mem_heap_free(mem_heap_t *heap, void *ptr);
+void *mem_heap_calloc(mem_heap_t *heap, size_t nmemb, size_t size) MEM_ALLOCATES(2, 3);
+void *mem_heap_realloc(mem_heap_t *heap, void *ptr, size_t size) MEM_RESIZES(3);
+void *mem_heap_aligned_alloc(mem_heap_t *heap, size_t alignment, size_t size) MEM_ALLOCATES(3);
+
 /* Returns how many bytes of `ptr` may be used: at least the size asked for, all of them the
- * caller's to write.  0 for NULL.  `ptr` may come from either family, and any thread may ask
+ * caller's to write.  0 for NULL.  `ptr` may come from any family or heap, and any thread may ask
  * about a pointer that no other thread frees meanwhile. */
 MEM_API size_t mem_usable_size(const void *ptr);
 

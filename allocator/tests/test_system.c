@@ -315,6 +315,27 @@ static void free_an_odd_address(void)
     mem_free(odd);
 }
 
+static void free_an_instances_block(void)
+{
+    char *volatile ptr = mem_heap_malloc(mem_heap_new(), 5000);
+
+    mem_free(ptr);
+}
+
+static void free_an_instances_mapping(void)
+{
+    char *volatile ptr = mem_heap_malloc(mem_heap_new(), 500000);
+
+    mem_free(ptr);
+}
+
+static void free_a_block_to_an_instance(void)
+{
+    char *ptr = mem_malloc(5000);
+
+    mem_heap_free(mem_heap_new(), ptr);
+}
+
 static void overrun_a_block(void)
 {
     char *ptr = mem_malloc(5000);
@@ -380,6 +401,9 @@ static void test_invalid_pointer(void **state)
     (void)state;
     expect_abort(free_the_stack, "invalid pointer");
     expect_abort(free_an_odd_address, "invalid pointer");
+    expect_abort(free_an_instances_block, "invalid pointer");
+    expect_abort(free_an_instances_mapping, "invalid pointer");
+    expect_abort(free_a_block_to_an_instance, "invalid pointer");
 }
 
 static void test_corruption(void **state)

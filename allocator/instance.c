@@ -1,0 +1,83 @@
+/* Heap instances: heaps of which all objects end at once.
+ *
+ * An instance has slabs, a front and a block heap of its own; of the large objects its are marked.
+ * So nothing has to be known of its single objects to destroy it: its units go back to the zone. */
+#include <errno.h>
+
+#include "allocator/api.h"
+#include "allocator/checked.h"
+#include "allocator/large.h"
+
+struct mem_heap {
+    struct heap heap;
+    struct block_heap blocks;
+};
+
+mem_heap_t *mem_heap_new(void)
+{
+    mem_heap_t *instance = os_map(sizeof *instance, 0);
+
+    if (!instance) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    instance->blocks.is_private = true;
+    instance->heap.blocks = &instance->blocks;
+    heaps_add_instance(&instance->heap);
+    return instance;
+}
+
+void mem_heap_destroy(mem_heap_t *instance)
+{
+    if (!instance)
+        return;
+    struct heap *heap = &instance->heap;
+
+    heaps_remove_instance(heap);
+    if (checked_is_on())
+        checked_free_all(heap);
+    /* Its front may hold objects that came from elsewhere. */
+    front_flush(&heap->front);
+    lock_take(&heap->slabs.lock);
+    slab_give_all(&heap->slabs);
+    lock_drop(&heap->slabs.lock);
+    lock_take(&zone.lock);
+    block_give_all(&instance->blocks);
+    lock_drop(&zone.lock);
+    large_free_all(heap);
+    os_unmap(instance, sizeof *instance);
+}
+
+void *mem_heap_malloc(mem_heap_t *instance, size_t size)
+{
+    void *ptr;
+
+    if (__builtin_expect(api_try_malloc(&instance->heap, size, &ptr), 1))
+        return ptr;
+    return heap_alloc(&instance->heap, size, MEM_ALIGNMENT, false);
+}
+
+void mem_heap_free(mem_heap_t *instance, void *ptr)
+{
+    if (__builtin_expect(!api_try_free(&instance->heap, ptr), 0))
+        heap_free(&instance->heap, ptr);
+}
+
+void *mem_heap_calloc(mem_heap_t *instance, size_t nmemb, size_t size)
+{
+    return heap_alloc(&instance->heap, api_product(nmemb, size), MEM_ALIGNMENT, true);
+}
+
+void *mem_heap_realloc(mem_heap_t *instance, void *ptr, size_t size)
+{
+    return heap_realloc(&instance->heap, ptr, size);
+}
+
+void *mem_heap_aligned_alloc(mem_heap_t *instance, size_t alignment, size_t size)
+{
+    if (!api_is_power_of_two(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return heap_alloc(&instance->heap, size, alignment, false);
+}
