@@ -129,8 +129,11 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
         zone_give(start, 1);
         start = NULL;
     }
-    if (start)
+    if (start) {
+        /* Here, because whoever holds the lock may look at the owners of all slabs. */
+        slab_of(start)->owner = set;
         counter_add(&units_of_class[size_class], 1);
+    }
     lock_drop(&zone.lock);
     if (!start)
         return NULL;
@@ -138,7 +141,6 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     struct slab *slab = slab_of(start);
     unsigned bytes = (unsigned)slab_class_bytes(size_class);
     size_t objects = UNIT_BYTES / bytes;
-    slab->owner = set;
     slab->capacity = (uint16_t)(objects < SLAB_MOST_OBJECTS ? objects : SLAB_MOST_OBJECTS);
     slab->free_count = slab->capacity;
     slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);

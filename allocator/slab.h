@@ -14,7 +14,7 @@
  * Objects are taken lowest address first, in the lowest slab first: what lives long gathers below,
  * the slabs above drain and go back as a whole.
  *
- * The set's lock guards the set and all its slabs. */
+ * The set's lock guards the set and all its slabs; an owner is set under the zone's lock. */
 #ifndef ALLOCATOR_SLAB_H
 #define ALLOCATOR_SLAB_H
 
