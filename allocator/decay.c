@@ -34,12 +34,13 @@ unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
-    bool ages = false;
+    bool is_late = false, ages = false;
 
     lock_take(&zone.lock);
     if (now_ms - decay.last_ms >= INTERVAL_MS) {
         decay.last_ms = now_ms;
         decay.rounds++;
+        is_late = true;
         purge_idle(SIZE_MAX);
         ages = true;
     } else if (looks % LOOKS_PER_STEP == 0) {
@@ -47,7 +48,7 @@ unsigned decay_look(void)
         ages = true;
     }
     if (ages)
-        zone_begin_interval();
+        zone_begin_interval(is_late);
     unsigned rounds = decay.rounds;
     lock_drop(&zone.lock);
     if (ages)

@@ -31,7 +31,6 @@ enum {
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
-    REGRET_FADES = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -292,7 +291,7 @@ static void populate(size_t first, size_t units)
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
  * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
- * want again: that much more may stay from then on, and less after each interval without.
+ * want again: that much more may stay from then on, and half as much after each interval of time without.
  */
 static size_t dirty_most(void)
 {
@@ -323,12 +322,14 @@ static void regret(size_t clean_taken)
     zone.has_regretted = true;
 }
 
-void zone_begin_interval(void)
+void zone_begin_interval(bool by_time)
 {
     zone.idle_units = zone.dirty_units;
-    zone.over_purged_units /= 2;
+    if (!by_time)
+        return;
+    zone.over_purged_units = 0;
     if (!zone.has_regretted)
-        zone.regret_units -= zone.regret_units / REGRET_FADES;
+        zone.regret_units /= 2;
     zone.has_regretted = false;
 }
 

@@ -98,8 +98,9 @@ void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
-/* Begins an interval of decay: what lies dirty from now on to the next one is idle. */
-void zone_begin_interval(void);
+/* Begins an interval of decay: what lies dirty from now on to the next one is idle.  One that ends
+ * by time, and not by traffic, also ends the memory of what was purged too soon. */
+void zone_begin_interval(bool by_time);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 
