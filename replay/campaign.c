@@ -307,6 +307,14 @@ static void report_source(struct campaign *campaign, const char *text,
  * verdict needs more: STATISTICS_LEAST_BLOCKS. */
 #define LEAST_BLOCKS 3
 
+/* The budget is for repetitions of throughput: those of memory are few, and each is wanted. */
+static bool is_affordable(const struct campaign *campaign, enum run_mode mode, struct span span,
+                          unsigned repetition)
+{
+    return mode != RUN_THROUGHPUT || repetition <= LEAST_BLOCKS || repetition > span.planned ||
+           !budget_is_spent(campaign);
+}
+
 static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode,
                     struct span span)
 {
@@ -329,7 +337,7 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
     if (mode != RUN_CHECK && !block.plays_abreast)
         error = run_null(campaign, &block, span);
     for (unsigned repetition = span.first; repetition <= span.last && !error; repetition++) {
-        if (repetition <= LEAST_BLOCKS || repetition > span.planned || !budget_is_spent(campaign))
+        if (is_affordable(campaign, mode, span, repetition))
             error = run_block(campaign, &block, repetition);
         progress_advance(&campaign->progress);
     }
