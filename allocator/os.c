@@ -113,9 +113,16 @@ bool os_populate(void *start, size_t bytes)
     return advise(start, bytes, MADV_POPULATE_WRITE);
 }
 
-void os_advise_huge(void *start, size_t bytes)
+void os_fill_huge(void *start, size_t bytes)
 {
-    (void)advise(start, bytes, MADV_HUGEPAGE);
+    uintptr_t end = (uintptr_t)start + bytes;
+    uintptr_t page = ((uintptr_t)start + OS_HUGE_BYTES - 1) & ~(OS_HUGE_BYTES - 1);
+
+    if (!advise(start, bytes, MADV_HUGEPAGE))
+        return;
+    for (; page + OS_HUGE_BYTES <= end; page += OS_HUGE_BYTES)
+        *(volatile char *)page = 0;
+    (void)advise(start, bytes, MADV_NOHUGEPAGE);
 }
 
 void *os_break_extend(size_t bytes, size_t align)

@@ -31,8 +31,13 @@ void os_purge(void *start, size_t bytes);
 /* Gives a range its memory at once, which costs less than a page fault for each page; returns false
  * where the kernel (before Linux 5.14) can't or has no memory. */
 bool os_populate(void *start, size_t bytes);
-/* Asks for huge pages in a range, where the system leaves that to the program. */
-void os_advise_huge(void *start, size_t bytes);
+/* The huge page of x86-64, and of arm64 with pages of 4 KiB. */
+#define OS_HUGE_BYTES ((size_t)2 << 20)
+/* Gives what a fresh range holds of whole huge pages its memory, a huge page each where the system
+ * leaves that to the program and has one.  From then on small pages are used in the range: a range
+ * that stays advised is filled up again by the kernel some seconds after a part of it was purged
+ * (khugepaged; Linux, Documentation/admin-guide/mm/transhuge.rst). */
+void os_fill_huge(void *start, size_t bytes);
 
 /* Moves the program break up and returns the start of `bytes` new bytes at a multiple of `align`,
  * or NULL.  Somebody else may have moved the break since the last call: the new bytes need not

@@ -14,8 +14,7 @@
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
  * (EXPERIMENTS.md, "huge pages"). */
-#define HUGE_BYTES ((size_t)2 << 20)
-#define HUGE_FROM  ((size_t)16 << 20)
+#define HUGE_FROM ((size_t)16 << 20)
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
@@ -35,7 +34,10 @@ enum {
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
     GROWTH_SHIFT = 4,
-    GROWTH_MOST_UNITS = 1024
+    GROWTH_MOST_UNITS = 1024,
+    /* Growth for larger runs takes small pages: a heap of large blocks may be sparse, and a huge
+     * page holds memory for all of it. */
+    HUGE_MOST_UNITS = 4
 };
 
 struct zone zone;
@@ -130,23 +132,16 @@ static bool is_huge(void)
     return zone.owned_units << UNIT_SHIFT >= HUGE_FROM;
 }
 
-/* A large heap asks for huge pages in what it grows by: one page fault then brings 2 MiB. */
-static void advise_huge(size_t offset, size_t bytes)
-{
-    if (is_huge())
-        os_advise_huge(zone_address(offset >> UNIT_SHIFT), bytes);
-}
-
-/* Makes bytes [offset, offset + bytes) of the window ours. */
-static bool annex(size_t offset, size_t bytes)
+/* Makes bytes [offset, offset + bytes) of the window ours, in huge pages where that is asked for.
+ */
+static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
 {
     if (offset >= zone.span || bytes > zone.span - offset || !commit_map(offset + bytes))
         return false;
 
     size_t first = offset >> UNIT_SHIFT;
     size_t units = bytes >> UNIT_SHIFT;
-    /* The first touch of a huge page brings memory to all of its units. */
-    uint8_t kind = is_huge() ? UNIT_DIRTY : UNIT_CLEAN;
+    uint8_t kind = in_huge_pages ? UNIT_DIRTY : UNIT_CLEAN;
     for (size_t unit = first; unit < first + units; unit++)
         __atomic_store_n(&zone.map[unit], kind, __ATOMIC_RELAXED);
     zone.owned_units += units;
@@ -155,11 +150,12 @@ static bool annex(size_t offset, size_t bytes)
     if (offset + bytes > zone.limit)
         __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
     lower_hints(first, first + units);
-    advise_huge(offset, bytes);
+    if (in_huge_pages)
+        os_fill_huge(zone_address(first), bytes);
     return true;
 }
 
-static bool grow_by_break(size_t units)
+static bool grow_by_break(size_t units, bool in_huge_pages)
 {
     if (zone.break_refused || zone.soft_end || !os_is_single_threaded())
         return false;
@@ -168,7 +164,8 @@ static bool grow_by_break(size_t units)
     char *start = os_break_extend(bytes, UNIT_BYTES);
     if (start && !zone.base)
         __atomic_store_n(&zone.base, (uintptr_t)start, __ATOMIC_RELAXED);
-    if (start && (uintptr_t)start >= zone.base && annex((uintptr_t)start - zone.base, bytes))
+    if (start && (uintptr_t)start >= zone.base &&
+        annex((uintptr_t)start - zone.base, bytes, in_huge_pages))
         return true;
     zone.break_refused = true;
     return false;
@@ -209,7 +206,7 @@ static bool reserve_soft_range(size_t least)
     return false;
 }
 
-static bool grow_by_soft_break(size_t units)
+static bool grow_by_soft_break(size_t units, bool in_huge_pages)
 {
     size_t bytes = units << UNIT_SHIFT;
 
@@ -217,7 +214,7 @@ static bool grow_by_soft_break(size_t units)
         return false;
     if (!os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
         return false;
-    if (!annex(zone.soft_start, bytes))
+    if (!annex(zone.soft_start, bytes, in_huge_pages))
         return false;
     zone.soft_start += bytes;
     return true;
@@ -228,7 +225,7 @@ static bool grow_by_soft_break(size_t units)
 static size_t round_to_huge(size_t offset, size_t units)
 {
     uintptr_t end = zone.base + offset + (units << UNIT_SHIFT);
-    size_t missing = (size_t)(-end & (HUGE_BYTES - 1));
+    size_t missing = (size_t)(-end & (OS_HUGE_BYTES - 1));
 
     return units + (missing >> UNIT_SHIFT);
 }
@@ -240,16 +237,18 @@ static bool grow(size_t units)
     if (!zone.map && !reserve_map())
         return false;
 
+    bool in_huge_pages = is_huge() && units <= HUGE_MOST_UNITS;
     size_t step = zone.owned_units >> GROWTH_SHIFT;
     if (step > GROWTH_MOST_UNITS)
         step = GROWTH_MOST_UNITS;
-    if (step < units)
+    if (step < units || in_huge_pages)
         step = units;
     step = (step + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
     units = (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
-    if (is_huge())
+    if (in_huge_pages)
         step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
-    return grow_by_break(step) || grow_by_soft_break(step) || grow_by_soft_break(units);
+    return grow_by_break(step, in_huge_pages) || grow_by_soft_break(step, in_huge_pages) ||
+           grow_by_soft_break(units, false);
 }
 
 /* Units that are taken clean while others lie dirty make the heap's resident memory grow although
@@ -291,7 +290,8 @@ static void populate(size_t first, size_t units)
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
  * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
- * want again: that much more may stay from then on, and half as much after each interval of time without.
+ * want again: that much more may stay from then on, and half as much after each interval of time
+ * without.
  */
 static size_t dirty_most(void)
 {

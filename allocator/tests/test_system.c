@@ -270,6 +270,31 @@ static void memory_goes_back_while_running(void)
     }
 }
 
+/* Where huge pages stay advised the kernel fills up, seconds later, what was purged. */
+static void no_mapping_stays_advised(void)
+{
+    enum { COUNT = 400000, BYTES = 100 };
+    static char *live[COUNT];
+    char line[500];
+    bool has_flags = false;
+
+    for (int i = 0; i < COUNT; i++) {
+        REQUIRE((live[i] = mem_malloc(BYTES)) != NULL);
+        memset(live[i], 1, BYTES);
+    }
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    REQUIRE(maps != NULL);
+    while (fgets(line, sizeof line, maps)) {
+        bool is_flags = strncmp(line, "VmFlags:", 8) == 0;
+        has_flags |= is_flags;
+        REQUIRE(!is_flags || !strstr(line, " hg"));
+    }
+    fclose(maps);
+    REQUIRE(has_flags);
+    for (int i = 0; i < COUNT; i++)
+        mem_free(live[i]);
+}
+
 static void free_small_twice(void)
 {
     char *ptr = mem_malloc(100);
@@ -386,6 +411,7 @@ static void test_trim(void **state)
     expect_success(trim_gives_memory_back);
     expect_success(trim_works_between_live_objects);
     expect_success(memory_goes_back_while_running);
+    expect_success(no_mapping_stays_advised);
 }
 
 static void test_double_free(void **state)
