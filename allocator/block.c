@@ -69,8 +69,7 @@ static struct tree_node *node_of(struct block *block)
     return (struct tree_node *)payload_of(block);
 }
 
-/* --- lists and tree -----------------------------------------------------------------------------
- */
+/* --- lists and tree -------------------------------------------------------------------------- */
 
 static unsigned row_of(size_t size)
 {
@@ -83,7 +82,7 @@ static unsigned row_of(size_t size)
 
 static unsigned list_of(size_t size, unsigned row)
 {
-    /* Class c spans 2^(c+4) bytes: a sixteenth of it, but no less than 16 bytes. */
+    /* Row r spans 2^(r+4) bytes: a sixteenth of it, but no less than 16 bytes. */
     unsigned width_shift = row > 4 ? row : 4;
 
     return (unsigned)((size - 1 - ((size_t)1 << (row + 4))) >> width_shift);
@@ -242,13 +241,6 @@ static void put_end(char *end)
 static bool is_segment(const char *unit)
 {
     return zone_kind(unit) == UNIT_BLOCK;
-}
-
-static bool is_in_segment(const void *address)
-{
-    unsigned kind = zone_kind(address);
-
-    return kind == UNIT_BLOCK || kind == UNIT_PRIVATE;
 }
 
 /* Makes fresh units [start, end) one free block, merged with what is free beside them, and
@@ -410,7 +402,7 @@ static struct block *live_block(const void *payload)
         fault_die("invalid pointer", payload);
     if (!is_used(block))
         fault_die("double free or invalid pointer", payload);
-    if (size_of(block) < MEM_MIN_BLOCK_SIZE || !is_in_segment(after(block)))
+    if (size_of(block) < MEM_MIN_BLOCK_SIZE || !zone_is_block(zone_kind(after(block))))
         fault_die("heap corrupted or invalid pointer: impossible block size", payload);
     if (!(after(block)->tag & BLOCK_TAG_PREVIOUS_USED))
         fault_die("heap corrupted or invalid pointer: the end of a block was overwritten", payload);

@@ -11,11 +11,11 @@
 
 /* In front of every object; memcheck knows REDZONE_BYTES on each side as out of bounds. */
 struct guard {
-    size_t cookie;                 /* tells a live object from anything else */
-    size_t bytes;                  /* as asked for */
-    void *block;                   /* what the layer below returned */
-    struct guard *later;           /* in quarantine: freed after this one */
-    struct guard *next, *previous; /* of the live objects of a heap instance */
+    size_t cookie; /* tells a live object from anything else */
+    size_t bytes;  /* as asked for */
+    void *block;   /* what the layer below returned */
+    /* Of the live objects of a heap instance; in quarantine `next` was freed after this one. */
+    struct guard *next, *previous;
 };
 
 /* A power of two, so that what follows it is aligned as well. */
@@ -128,7 +128,7 @@ static void release_oldest(void)
 {
     struct guard *oldest = quarantine.oldest;
 
-    quarantine.oldest = oldest->later;
+    quarantine.oldest = oldest->next;
     if (!quarantine.oldest)
         quarantine.newest = NULL;
     quarantine.bytes -= oldest->bytes + 2 * REDZONE_BYTES;
@@ -139,9 +139,9 @@ static void put_in_quarantine(struct guard *guard)
 {
     lock_take(&zone.lock);
     guard->cookie = 0;
-    guard->later = NULL;
+    guard->next = NULL;
     if (quarantine.newest)
-        quarantine.newest->later = guard;
+        quarantine.newest->next = guard;
     else
         quarantine.oldest = guard;
     quarantine.newest = guard;

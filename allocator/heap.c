@@ -234,7 +234,7 @@ static void *resize(struct heap *heap, void *ptr, size_t bytes)
         return NULL;
     if (kind >= UNIT_SLAB)
         return resize_small(ptr, bytes) ? ptr : NULL;
-    if (kind == UNIT_BLOCK || kind == UNIT_PRIVATE)
+    if (zone_is_block(kind))
         return resize_block(heap, ptr, bytes) ? ptr : NULL;
     return resize_large(heap, ptr, bytes);
 }
@@ -275,7 +275,7 @@ size_t heap_usable(const void *ptr)
         return checked_usable(ptr);
     if (kind >= UNIT_SLAB)
         return slab_class_bytes(kind - UNIT_SLAB);
-    if (kind == UNIT_BLOCK || kind == UNIT_PRIVATE)
+    if (zone_is_block(kind))
         return block_usable(ptr);
     usable = large_usable(ptr);
     if (usable == 0)

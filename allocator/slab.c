@@ -40,11 +40,6 @@ static size_t units_of_class[SLAB_CLASSES]; /* guarded by the zone's lock */
 /* Estimates of what was asked for, by number of steps; two threads may miss each other's. */
 static size_t sampled_bytes[SLAB_CLASSES + 1];
 
-static unsigned steps_for(size_t bytes)
-{
-    return (unsigned)((bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT);
-}
-
 static void give_own_class(unsigned steps)
 {
     __atomic_store_n(&slab_class_table[steps], (uint8_t)(steps - 1), __ATOMIC_RELAXED);
@@ -52,7 +47,7 @@ static void give_own_class(unsigned steps)
 
 void slab_sample(size_t bytes, unsigned count)
 {
-    unsigned steps = steps_for(bytes), size_class = slab_class(bytes);
+    unsigned steps = slab_steps(bytes), size_class = slab_class(bytes);
 
     if (steps == 0 || size_class == steps - 1)
         return;
@@ -65,7 +60,7 @@ void slab_sample(size_t bytes, unsigned count)
 void slab_note_blocks(size_t bytes, size_t live_bytes)
 {
     if (live_bytes >= OWN_CLASS_BYTES)
-        give_own_class(steps_for(bytes));
+        give_own_class(slab_steps(bytes));
 }
 
 static struct slab *slab_of(const void *object)

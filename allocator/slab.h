@@ -46,14 +46,17 @@ static inline size_t slab_class_bytes(unsigned size_class)
     return ((size_t)size_class + 1) << SLAB_STEP_SHIFT;
 }
 
+static inline unsigned slab_steps(size_t bytes)
+{
+    return (unsigned)((bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT);
+}
+
 /* The class that serves `bytes`, at most SLAB_MOST_BYTES, or SLAB_NO_CLASS.  A size that is a
  * multiple of an alignment gets a class that is one too, because a class lies as far above the
  * size as the next multiple of some power of two, and slabs start at a multiple of 8 KiB. */
 static inline unsigned slab_class(size_t bytes)
 {
-    return __atomic_load_n(
-        &slab_class_table[(bytes + (1 << SLAB_STEP_SHIFT) - 1) >> SLAB_STEP_SHIFT],
-        __ATOMIC_RELAXED);
+    return __atomic_load_n(&slab_class_table[slab_steps(bytes)], __ATOMIC_RELAXED);
 }
 
 /* Tells of one request for `bytes`, at most SLAB_MOST_BYTES, taken from `count` that its class

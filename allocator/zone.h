@@ -80,6 +80,12 @@ static inline unsigned zone_kind(const void *address)
     return __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
 }
 
+/* Whether units of this kind belong to a block heap. */
+static inline bool zone_is_block(unsigned kind)
+{
+    return kind == UNIT_BLOCK || kind == UNIT_PRIVATE;
+}
+
 static inline size_t zone_unit(const void *address)
 {
     return zone_offset(address) >> UNIT_SHIFT;
