@@ -5,23 +5,9 @@ set -u
 heaplab=$1
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
-failures=0
+# shellcheck source=replay/tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 small=random:allocations=2000
-
-wrong() {
-    echo "$*"
-    failures=$((failures + 1))
-}
-
-expect() { # STATUS WORDS ARGUMENT...
-    status=$1 words=$2
-    shift 2
-    output=$("$heaplab" "$@" 2>&1)
-    got=$?
-    if [ $got -ne "$status" ] || ! printf '%s\n' "$output" | grep -q -e "$words"; then
-        wrong "heaplab $*: exit status $got, expected $status and '$words' in: $output"
-    fi
-}
 
 has_line() { # LINE
     printf '%s\n' "$output" | grep -qxF -e "$1" || wrong "no line '$1' in: $output"

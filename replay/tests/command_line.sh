@@ -5,19 +5,8 @@ set -u
 heaplab=$1
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
-failures=0
-
-expect() { # STATUS WORDS ARGUMENT...
-    status=$1 words=$2
-    shift 2
-    output=$("$heaplab" "$@" 2>&1)
-    got=$?
-    if [ $got -ne "$status" ] || ! printf '%s\n' "$output" | grep -q -e "$words"; then
-        echo "heaplab $*: exit status $got, expected $status and '$words' in:"
-        printf '%s\n' "$output"
-        failures=$((failures + 1))
-    fi
-}
+# shellcheck source=replay/tests/expect.sh
+. "$(dirname "$0")/expect.sh"
 
 small=random:allocations=2000
 
