@@ -269,7 +269,7 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
 
     if (units < PRIVATE_LEAST_UNITS)
         units = PRIVATE_LEAST_UNITS;
-    struct block_segment *segment = zone_take(units, UNIT_PRIVATE, NULL);
+    struct block_segment *segment = zone_take(units, UNIT_PRIVATE);
     if (!segment)
         return NULL;
     *segment = (struct block_segment){heap->segments, units};
@@ -287,7 +287,7 @@ static struct block *grow(struct block_heap *heap, size_t size)
         return grow_private(heap, size);
 
     size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
-    char *start = zone_take(units, UNIT_BLOCK, NULL);
+    char *start = zone_take(units, UNIT_BLOCK);
 
     return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
 }

@@ -119,7 +119,7 @@ static void set_all_free(struct slab *slab)
 static struct slab *new_slab(struct slab_set *set, unsigned size_class)
 {
     lock_take(&zone.lock);
-    char *start = zone_take(1, UNIT_SLAB + size_class, NULL);
+    char *start = zone_take(1, UNIT_SLAB + size_class);
     if (start && !commit_table(zone_unit(start))) {
         zone_give(start, 1);
         start = NULL;

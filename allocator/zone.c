@@ -333,7 +333,7 @@ void zone_begin_interval(bool by_time)
     zone.has_regretted = false;
 }
 
-void *zone_take(size_t units, unsigned kind, bool *is_zero)
+void *zone_take(size_t units, unsigned kind)
 {
     size_t first;
     size_t clean = 0;
@@ -352,8 +352,6 @@ void *zone_take(size_t units, unsigned kind, bool *is_zero)
     zone.free_units -= units;
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
-    if (is_zero)
-        *is_zero = clean == units;
     settle_debt(clean);
     regret(clean);
     if (clean == units)

@@ -97,8 +97,8 @@ static inline void *zone_address(size_t unit)
 }
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
- * the system gives no more.  *is_zero, where asked for, tells that all of it reads as zero. */
-void *zone_take(size_t units, unsigned kind, bool *is_zero);
+ * the system gives no more. */
+void *zone_take(size_t units, unsigned kind);
 /* Gives a run, or a part of one, back. */
 void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
