@@ -4,18 +4,27 @@
 #include "allocator/fault.h"
 
 struct slab {
-    struct tree_node node; /* key 0: a set is ordered by address */
+    struct tree_node node; /* the key is the unit: a set is ordered by address */
     struct slab_set *owner;
     uint16_t free_count, capacity;
     uint32_t reciprocal; /* see object_index */
     uint64_t free_bits[SLAB_WORDS];
 };
 
-/* The table is committed in steps of this many slabs. */
-enum { TABLE_STEP = 1024 };
+/* What is known of slabs lies densely in a table, and another one says where: most units may well
+ * be no slabs (EXPERIMENTS.md, "What a heap costs"). Both are as large as the zone may become, and
+ * committed in steps of this many entries, which are whole pages for any size of an entry. */
+enum { TABLE_STEP = 4096 };
 
-static struct slab *table; /* indexed by unit, as large as the zone may become */
-static size_t table_committed;
+struct table {
+    char *start;
+    size_t committed; /* entries */
+};
+
+/* Guarded by the zone's lock, but for the entries of live slabs. */
+static struct table slab_table, number_table; /* of struct slab; of uint32_t, indexed by unit */
+static uint32_t slabs_used;                   /* entries of slab_table that have ever been in use */
+static struct slab *unused_slabs; /* those that no longer are, linked through node.left */
 
 /* At first: every step to 128 bytes, every other one to 256, every fourth to 512, and blocks
  * beyond: at most 1/5 of an object is lost to rounding. */
@@ -63,9 +72,19 @@ void slab_note_blocks(size_t bytes, size_t live_bytes)
         give_own_class(slab_steps(bytes));
 }
 
+static struct slab *slab_at(size_t number)
+{
+    return (struct slab *)(void *)slab_table.start + number;
+}
+
+static uint32_t *number_of(size_t unit)
+{
+    return (uint32_t *)(void *)number_table.start + unit;
+}
+
 static struct slab *slab_of(const void *object)
 {
-    return &table[zone_unit(object)];
+    return slab_at(*number_of(zone_unit(object)));
 }
 
 static struct slab *slab_of_node(struct tree_node *node)
@@ -75,7 +94,7 @@ static struct slab *slab_of_node(struct tree_node *node)
 
 static char *start_of(const struct slab *slab)
 {
-    return zone_address((size_t)(slab - table));
+    return zone_address(slab->node.key);
 }
 
 struct slab_set *slab_owner(const void *object)
@@ -90,19 +109,45 @@ static size_t object_index(const struct slab *slab, size_t offset)
     return (size_t)(((uint64_t)offset * slab->reciprocal) >> 32);
 }
 
-static bool commit_table(size_t unit)
+/* Makes entry `index` of a table one that can be read and written. */
+static bool commit_entry(struct table *table, size_t index, size_t entry_bytes)
 {
-    if (!table && !(table = os_reserve(NULL, (zone.span >> UNIT_SHIFT) * sizeof *table)))
+    if (!table->start &&
+        !(table->start = os_reserve(NULL, (zone.span >> UNIT_SHIFT) * entry_bytes)))
         return false;
-    if (unit < table_committed)
+    if (index < table->committed)
         return true;
-    /* Whole pages, because a step is a multiple of the page for any size of struct. */
-    size_t wanted = (unit / TABLE_STEP + 1) * TABLE_STEP;
-    if (!os_commit((char *)table + table_committed * sizeof *table,
-                   (wanted - table_committed) * sizeof *table))
+    size_t wanted = (index / TABLE_STEP + 1) * TABLE_STEP;
+    if (!os_commit(table->start + table->committed * entry_bytes,
+                   (wanted - table->committed) * entry_bytes))
         return false;
-    table_committed = wanted;
+    table->committed = wanted;
     return true;
+}
+
+/* Gives a unit an entry of the table of slabs; NULL where there is no memory. */
+static struct slab *take_entry(size_t unit)
+{
+    struct slab *slab = unused_slabs;
+
+    if (!commit_entry(&number_table, unit, sizeof(uint32_t)))
+        return NULL;
+    if (slab) {
+        unused_slabs = (struct slab *)slab->node.left;
+    } else {
+        if (!commit_entry(&slab_table, slabs_used, sizeof *slab))
+            return NULL;
+        slab = slab_at(slabs_used++);
+    }
+    *number_of(unit) = (uint32_t)(slab - slab_at(0));
+    slab->node.key = unit;
+    return slab;
+}
+
+static void give_entry(struct slab *slab)
+{
+    slab->node.left = (struct tree_node *)unused_slabs;
+    unused_slabs = slab;
 }
 
 static void set_all_free(struct slab *slab)
@@ -116,30 +161,35 @@ static void set_all_free(struct slab *slab)
     }
 }
 
-static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+/* A unit and an entry for a slab of the set; NULL where there is no memory. */
+static struct slab *take_slab(struct slab_set *set, unsigned size_class)
 {
+    struct slab *slab = NULL;
+
     lock_take(&zone.lock);
     char *start = zone_take(1, UNIT_SLAB + size_class);
-    if (start && !commit_table(zone_unit(start))) {
+    if (start && !(slab = take_entry(zone_unit(start))))
         zone_give(start, 1);
-        start = NULL;
-    }
-    if (start) {
+    if (slab) {
         /* Here, because whoever holds the lock may look at the owners of all slabs. */
-        slab_of(start)->owner = set;
+        slab->owner = set;
         counter_add(&units_of_class[size_class], 1);
     }
     lock_drop(&zone.lock);
-    if (!start)
-        return NULL;
+    return slab;
+}
 
-    struct slab *slab = slab_of(start);
+static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+{
+    struct slab *slab = take_slab(set, size_class);
+
+    if (!slab)
+        return NULL;
     unsigned bytes = (unsigned)slab_class_bytes(size_class);
     size_t objects = UNIT_BYTES / bytes;
     slab->capacity = (uint16_t)(objects < SLAB_MOST_OBJECTS ? objects : SLAB_MOST_OBJECTS);
     slab->free_count = slab->capacity;
     slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);
-    slab->node.key = 0;
     set_all_free(slab);
     tree_insert(&set->open[size_class], &slab->node);
     return slab;
@@ -181,12 +231,19 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
     return count - left;
 }
 
+/* Needs the zone's lock. */
+static void give_slab(struct slab *slab, unsigned size_class)
+{
+    zone_give(start_of(slab), 1);
+    give_entry(slab);
+    counter_add(&units_of_class[size_class], (size_t)-1);
+}
+
 static void release(struct slab_set *set, struct slab *slab, unsigned size_class)
 {
     (void)tree_remove(&set->open[size_class], &slab->node);
     lock_take(&zone.lock);
-    zone_give(start_of(slab), 1);
-    counter_add(&units_of_class[size_class], (size_t)-1);
+    give_slab(slab, size_class);
     lock_drop(&zone.lock);
 }
 
@@ -225,10 +282,9 @@ void slab_give_all(struct slab_set *set)
 {
     lock_take(&zone.lock);
     for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++) {
-        if (zone.map[unit] < UNIT_SLAB || table[unit].owner != set)
-            continue;
-        counter_add(&units_of_class[zone.map[unit] - UNIT_SLAB], (size_t)-1);
-        zone_give(zone_address(unit), 1);
+        unsigned kind = zone.map[unit];
+        if (kind >= UNIT_SLAB && slab_at(*number_of(unit))->owner == set)
+            give_slab(slab_at(*number_of(unit)), kind - UNIT_SLAB);
     }
     lock_drop(&zone.lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++)

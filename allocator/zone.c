@@ -377,6 +377,8 @@ size_t zone_purge(size_t keep_units)
     size_t unit = limit_unit();
 
     while (unit > 0 && zone.dirty_units > keep_units) {
+        if (unit == zone.gap_end && unit > zone.gap_start)
+            unit = zone.gap_start;
         size_t end = unit--;
         if (zone.map[unit] != UNIT_DIRTY)
             continue;
