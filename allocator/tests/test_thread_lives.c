@@ -451,14 +451,20 @@ struct chain {
     struct chain *next;
 };
 
+/* None begins before all have started: starting a thread takes memory as well. */
+static pthread_barrier_t all_started;
+
 /* Takes memory until there is none, in sizes that suit every layer, and gives all of it back. */
 static void *exhaust(void *seed)
 {
     static const size_t bytes[] = {200000, 5000, 100};
-    struct chain *first = NULL;
+    struct chain *first = mem_malloc_ts(sizeof *first);
     size_t refused = 0;
     uint64_t random = (uintptr_t)seed + 1;
 
+    REQUIRE(first);
+    first->next = NULL;
+    (void)pthread_barrier_wait(&all_started);
     while (refused < sizeof bytes / sizeof *bytes) {
         size_t kind = (refused + (uintptr_t)seed) % (sizeof bytes / sizeof *bytes);
         struct chain *link = mem_malloc_ts(bytes[kind] + random_below(&random, 100));
@@ -469,7 +475,6 @@ static void *exhaust(void *seed)
         link->next = first;
         first = link;
     }
-    REQUIRE(first);
     while (first) {
         struct chain *next = first->next;
         mem_free_ts(first);
@@ -489,6 +494,7 @@ static void test_threads_without_memory(void **state)
     assert_int_equal(getrlimit(RLIMIT_DATA, &limit), 0);
     struct rlimit low = {(rlim_t)64 << 20, limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_DATA, &low), 0);
+    assert_int_equal(pthread_barrier_init(&all_started, NULL, THREADS), 0);
     for (int round = 0; round < 5; round++) {
         low.rlim_cur += (rlim_t)16 << 20;
         assert_int_equal(setrlimit(RLIMIT_DATA, &low), 0);
@@ -498,6 +504,7 @@ static void test_threads_without_memory(void **state)
             pthread_join(threads[i], NULL);
         assert_int_equal(mem_get_stats().current_usage, 0);
     }
+    assert_int_equal(pthread_barrier_destroy(&all_started), 0);
     assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
     start_churning(threads);
     while (atomic_load(&bundles_done) < 20)
