@@ -11,34 +11,32 @@
 
 /* --- mem_*: one heap ------------------------------------------------------------------------ */
 
+/* Functions of their own, so that the frequent way keeps its arguments where they are. */
 static NOINLINE void *plain_alloc(size_t size, bool zeroed)
 {
-    void *ptr = heap_pop_block(&heap_plain, size);
-
-    if (ptr)
-        return zeroed ? memset(ptr, 0, size) : ptr;
     return heap_alloc(&heap_plain, size, MEM_ALIGNMENT, zeroed);
 }
 
-static NOINLINE void plain_free(void *ptr)
+static NOINLINE void plain_free(void *ptr, unsigned kind)
 {
-    if (zone_kind(ptr) != UNIT_BLOCK || !heap_push_block(&heap_plain, ptr))
-        heap_free(&heap_plain, ptr);
+    heap_free_kind(&heap_plain, ptr, kind);
 }
 
 void *mem_malloc(size_t size)
 {
     void *ptr;
 
-    if (__builtin_expect(api_try_malloc(&heap_plain, size, &ptr), 1))
+    if (__builtin_expect(heap_try_malloc(&heap_plain, size, &ptr), 1))
         return ptr;
     return plain_alloc(size, false);
 }
 
 void mem_free(void *ptr)
 {
-    if (__builtin_expect(!api_try_free(&heap_plain, ptr), 0))
-        plain_free(ptr);
+    unsigned kind = zone_kind(ptr);
+
+    if (!heap_try_free(&heap_plain, ptr, kind))
+        plain_free(ptr, kind);
 }
 
 void *mem_calloc(size_t nmemb, size_t size)
@@ -46,13 +44,15 @@ void *mem_calloc(size_t nmemb, size_t size)
     size_t bytes = api_product(nmemb, size);
     void *ptr;
 
-    if (api_try_malloc(&heap_plain, bytes, &ptr))
+    if (heap_try_malloc(&heap_plain, bytes, &ptr))
         return memset(ptr, 0, bytes);
     return plain_alloc(bytes, true);
 }
 
 void *mem_realloc(void *ptr, size_t size)
 {
+    if (!ptr)
+        return mem_malloc(size);
     return heap_realloc(&heap_plain, ptr, size);
 }
 
@@ -64,34 +64,37 @@ void *mem_aligned_alloc(size_t alignment, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    if (api_try_aligned(&heap_plain, alignment, size, &ptr))
+    if (heap_try_aligned(&heap_plain, alignment, size, &ptr))
         return ptr;
     return heap_alloc(&heap_plain, size, alignment, false);
 }
 
 /* --- mem_*_ts: the calling thread's heap ---------------------------------------------------- */
 
-/* Both fronts of heap_none serve nothing. */
 void *api_alloc_ts(size_t size, size_t alignment, bool zeroed)
 {
-    void *ptr = alignment > MEM_ALIGNMENT ? NULL : heap_pop_block(heaps_current, size);
+    struct heap *heap = heaps_current;
+    void *ptr;
 
-    if (ptr)
-        return zeroed ? memset(ptr, 0, size) : ptr;
-    struct heap *heap = heaps_enter();
+    if (heap != &heap_none)
+        return heap_alloc(heap, size, alignment, zeroed);
+    heap = heaps_enter();
     ptr = heap_alloc(heap, size, alignment, zeroed);
     heaps_leave(heap);
     return ptr;
 }
 
-void api_free_ts(void *ptr)
+void api_free_ts(void *ptr, unsigned kind)
 {
-    if (!ptr || (zone_kind(ptr) == UNIT_BLOCK && heap_push_block(heaps_current, ptr)))
-        return;
-    struct heap *heap = heaps_enter();
+    struct heap *heap = heaps_current;
 
-    heap_free(heap, ptr);
-    heaps_leave(heap);
+    if (heap != &heap_none) {
+        heap_free_kind(heap, ptr, kind);
+    } else if (ptr) {
+        heap = heaps_enter();
+        heap_free(heap, ptr);
+        heaps_leave(heap);
+    }
 }
 
 void *mem_malloc_ts(size_t size)
@@ -109,13 +112,15 @@ void *mem_calloc_ts(size_t nmemb, size_t size)
     size_t bytes = api_product(nmemb, size);
     void *ptr;
 
-    if (api_try_malloc(heaps_current, bytes, &ptr))
+    if (heap_try_malloc(heaps_current, bytes, &ptr))
         return memset(ptr, 0, bytes);
     return api_alloc_ts(bytes, MEM_ALIGNMENT, true);
 }
 
 void *mem_realloc_ts(void *ptr, size_t size)
 {
+    if (!ptr)
+        return api_malloc_ts(size);
     struct heap *heap = heaps_enter();
     void *resized = heap_realloc(heap, ptr, size);
 
@@ -131,7 +136,7 @@ void *mem_aligned_alloc_ts(size_t alignment, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    if (api_try_aligned(heaps_current, alignment, size, &ptr))
+    if (heap_try_aligned(heaps_current, alignment, size, &ptr))
         return ptr;
     return api_alloc_ts(size, alignment, false);
 }

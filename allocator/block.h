@@ -14,15 +14,7 @@
  *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is false
  * is the word before the tag a footer, which repeats the size of the block before;
  *   - no two free blocks are neighbours;
- *   - every free block is in exactly one list, or in the tree;
- *   - row_bits has bit r exactly when a list of row r is not empty, list_bits[r] says which.
- *
- * Class c of the ten holds blocks of more than 2^(c+4) and at most 2^(c+5) bytes; the first holds
- * 32 and the last all above 8192.  Each is cut into up to 16 lists of equal width, so
- * that finding a list is arithmetic and two bit scans (after Masmano et al., TLSF, 2004); up to
- * 512 bytes every list holds one single size.  The last class is cut into one row of lists for each
- * doubling in the same way, and above 64 KiB it is a tree: smallest sufficient size, then lowest
- * address.
+ *   - every free block is in the index (block_index.h), and nothing else is.
  *
  * The zone's lock guards all of it, but for the size in the tag of a used block, which belongs to
  * its user: it may be read without the lock while a neighbour changes the flags beside it. */
@@ -31,23 +23,11 @@
 
 #include <stdint.h>
 
+#include "allocator/block_index.h"
 #include "allocator/include/allocator.h"
-#include "allocator/tree.h"
-
-enum { BLOCK_TAG_BYTES = sizeof(size_t) };
-enum {
-    BLOCK_TAG_USED = 1,
-    BLOCK_TAG_PREVIOUS_USED = 2,
-    BLOCK_TAG_PURGED = 4,
-    BLOCK_TAG_FLAGS = 15
-};
-
-enum { BLOCK_ROWS = MEM_NUM_SIZE_CLASSES + 2, BLOCK_LISTS = 16 };
 
 /* The sizes of which it is known how many are in use. */
 enum { BLOCK_COUNTED_BYTES = 1024 + BLOCK_TAG_BYTES + MEM_ALIGNMENT };
-
-struct block;
 
 /* At the start of a segment of a private heap, before its first block. */
 struct block_segment {
@@ -60,10 +40,7 @@ struct block_heap {
      * (block_give_all): the units say only that they are some private heap's. */
     bool is_private;
     struct block_segment *segments; /* of a private heap */
-    unsigned row_bits;
-    uint16_t list_bits[BLOCK_ROWS];
-    struct block *lists[BLOCK_ROWS][BLOCK_LISTS];
-    struct tree_node *tree;
+    struct block_index free;
     /* Blocks in use, by size in units of MEM_ALIGNMENT. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;

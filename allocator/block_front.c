@@ -20,11 +20,12 @@ static void raise_most(struct block_front *front)
     front->most_bytes = wanted < most ? wanted : most;
 }
 
+/* The mark alone proves nothing: a program's data may look the same. */
 static bool is_held(const struct block_front *front, const void *payload)
 {
     size_t size = block_size(payload);
 
-    if (!block_front_serves(size))
+    if (!block_front_serves(size) || ((const struct block_link *)payload)->mark != front)
         return false;
     for (const struct block_link *held = front->lists[block_front_list(size)]; held;
          held = held->next)

@@ -48,9 +48,9 @@ static inline bool block_front_serves(size_t size)
     return size - BLOCK_FRONT_LEAST_BYTES < BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES;
 }
 
-/* Returns a held block with room for `bytes`, at most a sixteenth larger than asked for; NULL where
- * there is none. */
-static inline void *block_front_pop(struct block_front *front, size_t bytes)
+/* Returns a held block with room for `bytes`, at most a sixteenth larger than asked for, and sets
+ * *usable to its usable size; NULL where there is none. */
+static inline void *block_front_pop(struct block_front *front, size_t bytes, size_t *usable)
 {
     /* As in a list of the block heap, a few are looked at: programs ask for few different sizes of
      * this order, so that the first is nearly always right. */
@@ -67,6 +67,7 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes)
             *link = held->next;
             front->held_bytes -= held_size;
             held->mark = NULL;
+            *usable = held_size - BLOCK_TAG_BYTES;
             return held;
         }
         link = &held->next;

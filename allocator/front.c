@@ -5,44 +5,64 @@
 #include "allocator/counters.h"
 #include "allocator/fault.h"
 
-/* A bin starts small and doubles each time it runs empty or over, up to this many bytes or
- * objects: a class that is hardly used keeps hardly anything back. */
-enum { FIRST_LIMIT = 4, MOST_BYTES = 8192 };
+/* A bin starts with room for this many objects and doubles each time it runs empty or over, up to
+ * its capacity: a class that is hardly used keeps hardly anything back. */
+enum { FIRST_LIMIT = 4 };
 
-static void raise_limit(struct bin *bin, unsigned size_class)
+static uint64_t get_top(const struct bin *bin)
 {
-    uint64_t most = MOST_BYTES / slab_class_bytes(size_class);
-    uint64_t limit = bin->limit ? 2 * bin->limit / FRONT_SLOT_BYTES : FIRST_LIMIT;
-
-    if (most > FRONT_SLOTS)
-        most = FRONT_SLOTS;
-    bin->limit = (limit < most ? limit : most) * FRONT_SLOT_BYTES;
+    return __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & FRONT_TOP_MASK;
 }
 
-static unsigned count_of(const struct bin *bin)
+static void set_top(struct bin *bin, uint64_t top)
 {
-    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
+    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & ~FRONT_TOP_MASK;
 
-    return (unsigned)(word & FRONT_HEIGHT_MASK) / FRONT_SLOT_BYTES;
+    __atomic_store_n(&bin->word, word + top, __ATOMIC_RELAXED);
 }
 
-static void add_net(struct bin *bin, int64_t objects)
+/* Gives a bin its slots, above those of all lower classes. */
+static void place_bin(struct front *front, unsigned size_class)
 {
-    __atomic_store_n(&bin->net_refilled,
-                     __atomic_load_n(&bin->net_refilled, __ATOMIC_RELAXED) + objects,
-                     __ATOMIC_RELAXED);
+    struct bin *bin = &front->bins[size_class];
+    size_t slot = 0;
+
+    for (unsigned c = 0; c < size_class; c++)
+        slot += front_capacity(c) + 1;
+    bin->bottom = (uint16_t)(offsetof(struct front, slots) + slot * FRONT_SLOT_BYTES);
+    bin->limit = bin->bottom;
+    set_top(bin, bin->bottom);
 }
 
-static void set_count(struct bin *bin, unsigned count)
+/* The slots of a bin's objects, the oldest first. */
+static void **objects_of(struct front *front, const struct bin *bin)
 {
-    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & ~FRONT_HEIGHT_MASK;
+    return front_slot(front, bin->bottom) + 1;
+}
 
-    __atomic_store_n(&bin->word, word + count * (uint64_t)FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
+static void raise_limit(struct front *front, unsigned size_class)
+{
+    struct bin *bin = &front->bins[size_class];
+
+    if (bin->bottom == 0)
+        place_bin(front, size_class);
+    unsigned room = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES;
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacity(size_class);
+    bin->limit = (uint16_t)(bin->bottom + (wanted < most ? wanted : most) * FRONT_SLOT_BYTES);
+}
+
+static void add_net(struct front *front, unsigned size_class, int64_t objects)
+{
+    int64_t *net = &front->net_refilled[size_class];
+
+    __atomic_store_n(net, __atomic_load_n(net, __ATOMIC_RELAXED) + objects, __ATOMIC_RELAXED);
 }
 
 unsigned front_held(const struct front *front, unsigned size_class)
 {
-    return count_of(&front->bins[size_class]);
+    const struct bin *bin = &front->bins[size_class];
+
+    return (unsigned)(get_top(bin) - bin->bottom) / FRONT_SLOT_BYTES;
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
@@ -50,18 +70,18 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     struct bin *bin = &front->bins[size_class];
     void *object;
 
-    raise_limit(bin, size_class);
-    unsigned wanted = (unsigned)bin->limit / FRONT_SLOT_BYTES / 2;
+    raise_limit(front, size_class);
+    unsigned wanted = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES / 2;
     lock_take(&set->lock);
-    unsigned got = slab_take(set, size_class, bin->slots, wanted);
+    unsigned got = slab_take(set, size_class, objects_of(front, bin), wanted);
     lock_drop(&set->lock);
-    add_net(bin, got);
-    set_count(bin, got);
-    return front_pop(bin, &object) ? object : NULL;
+    add_net(front, size_class, got);
+    set_top(bin, bin->bottom + got * (uint64_t)FRONT_SLOT_BYTES);
+    return front_pop(front, size_class, &object) ? object : NULL;
 }
 
 /* Puts `count` objects back, each to its owner, taking every owner's lock once. */
-static void put_back(struct bin *bin, unsigned size_class, void **objects, unsigned count)
+static void put_back(struct front *front, unsigned size_class, void **objects, unsigned count)
 {
     for (unsigned left = count; left > 0;) {
         struct slab_set *owner = slab_owner(objects[left - 1]);
@@ -69,51 +89,51 @@ static void put_back(struct bin *bin, unsigned size_class, void **objects, unsig
         left = slab_put(owner, size_class, objects, left);
         lock_drop(&owner->lock);
     }
-    add_net(bin, -(int64_t)count);
+    add_net(front, size_class, -(int64_t)count);
 }
 
 void front_spill(struct front *front, unsigned size_class, void *object)
 {
     struct bin *bin = &front->bins[size_class];
-    unsigned count = count_of(bin);
+    unsigned count = front_held(front, size_class);
+    void **slots = objects_of(front, bin);
 
-    if (count > 0 && bin->slots[count - 1] == object)
+    if (count > 0 && slots[count - 1] == object)
         fault_die("double free", object);
-    raise_limit(bin, size_class);
-    if (count * FRONT_SLOT_BYTES >= bin->limit) {
+    raise_limit(front, size_class);
+    if (get_top(bin) >= bin->limit) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = (count + 1) / 2;
-        void *old[FRONT_SLOTS];
-        memcpy(old, bin->slots, going * sizeof *old);
-        memmove(bin->slots, bin->slots + going, (count - going) * sizeof *old);
-        set_count(bin, count - going);
-        put_back(bin, size_class, old, going);
+        void *old[FRONT_MOST_OBJECTS];
+        memcpy(old, slots, going * sizeof *old);
+        memmove(slots, slots + going, (count - going) * sizeof *old);
+        set_top(bin, bin->bottom + (count - going) * (uint64_t)FRONT_SLOT_BYTES);
+        put_back(front, size_class, old, going);
     }
-    (void)front_push(bin, object);
+    (void)front_push(front, size_class, object);
 }
 
 void front_flush(struct front *front)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         struct bin *bin = &front->bins[c];
-        unsigned count = count_of(bin);
+        unsigned count = front_held(front, c);
 
         if (count == 0)
             continue;
-        set_count(bin, 0);
-        put_back(bin, c, bin->slots, count);
+        set_top(bin, bin->bottom);
+        put_back(front, c, objects_of(front, bin), count);
     }
 }
 
 void front_count(const struct front *front, struct counters *counters)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        const struct bin *bin = &front->bins[c];
-        uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
-        uint64_t refilled = (uint64_t)__atomic_load_n(&bin->net_refilled, __ATOMIC_RELAXED);
+        uint64_t word = __atomic_load_n(&front->bins[c].word, __ATOMIC_RELAXED);
+        uint64_t refilled = (uint64_t)__atomic_load_n(&front->net_refilled[c], __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
-        uint64_t allocations = word >> FRONT_INDEX_BITS;
-        uint64_t held = (word & FRONT_HEIGHT_MASK) / FRONT_SLOT_BYTES;
+        uint64_t allocations = word >> FRONT_TOP_BITS;
+        uint64_t held = ((word & FRONT_TOP_MASK) - front->bins[c].bottom) / FRONT_SLOT_BYTES;
         uint64_t frees = allocations + held - refilled;
         counters->allocations += allocations;
         counters->frees += frees;

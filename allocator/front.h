@@ -3,67 +3,97 @@
  * Objects in a front are not written to: the stack holds their addresses, so what the program
  * touches is all that is touched, and the lists cannot be corrupted by a write after free.
  *
- * Invariants of a bin: the low FRONT_INDEX_BITS bits of `word` are its height, the number of
- * objects in it times the size of a slot, at most `limit`; the bits above count the allocations
- * served from it.  One addition changes both, and the number of frees follows from them and from
- * `net_refilled` (see front_count): exact statistics cost no instruction on the way.  Only the
- * heap's owner writes a bin; others may read `word` and `net_refilled` for statistics, so these are
- * relaxed atomics. */
+ * Invariants of a bin: the low FRONT_TOP_BITS bits of `word` are its top, the distance in bytes
+ * from the front to the slot of the object that was pushed last; `bottom` <= top <= `limit`, both
+ * distances too, and the slots above `bottom` up to top hold its objects. The bits above count the
+ * allocations served from it. One addition changes both, and the number of frees follows from them
+ * and from `net_refilled` (see front_count): exact statistics cost no instruction on the way. The
+ * slot at the bottom stays NULL, which tells that the bin is empty. A bin that was not used yet has
+ * all three 0, and its bottom is `none`.
+ *
+ * What every call reads, 16 bytes for each bin, lies apart from the slots: bins that lie far apart,
+ * each with its slots, share few sets of the processor's cache and drive each other out of it
+ * (EXPERIMENTS.md, "Bins side by side").
+ *
+ * Only the heap's owner writes a bin; others may read `word` and `net_refilled` for statistics, so
+ * these are relaxed atomics. */
 #ifndef ALLOCATOR_FRONT_H
 #define ALLOCATOR_FRONT_H
 
 #include "allocator/slab.h"
 
-enum { FRONT_SLOTS = 61, FRONT_SLOT_BYTES = sizeof(void *), FRONT_INDEX_BITS = 16 };
-#define FRONT_HEIGHT_MASK    ((UINT64_C(1) << FRONT_INDEX_BITS) - 1)
-#define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_INDEX_BITS)
+enum {
+    FRONT_SLOT_BYTES = sizeof(void *),
+    FRONT_TOP_BITS = 16,
+    /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES, and up to FRONT_MOST_BYTES of
+     * larger ones, half a slab: what it holds keeps the slabs that it comes from
+     * (EXPERIMENTS.md, "What a bin holds"). */
+    FRONT_MOST_OBJECTS = 64,
+    FRONT_SMALL_BYTES = 128,
+    FRONT_MOST_BYTES = 4096
+};
+#define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
+#define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
 
 struct bin {
     uint64_t word;
-    int64_t net_refilled; /* objects taken from slabs less objects put back */
-    uint64_t limit;       /* the greatest height */
-    void *slots[FRONT_SLOTS];
+    uint16_t bottom;
+    uint16_t limit; /* the greatest top */
 };
 
-_Static_assert(sizeof(struct bin) == 512, "a bin is found by a shift");
+/* The most objects of a class that a bin holds. */
+static inline unsigned front_capacity(unsigned size_class)
+{
+    size_t bytes = slab_class_bytes(size_class);
+
+    return bytes <= FRONT_SMALL_BYTES ? FRONT_MOST_OBJECTS : (unsigned)(FRONT_MOST_BYTES / bytes);
+}
+
+/* The capacities of all classes and their bottoms: the first 8 have the most, and
+ * 256 / n, rounded down, for n from 9 to 64 add up to 495. */
+enum { FRONT_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES };
 
 struct front {
+    void *none;                        /* NULL; at distance 0 */
     struct bin bins[SLAB_CLASSES + 1]; /* that of SLAB_NO_CLASS is always empty */
+    void *slots[FRONT_SLOTS];
+    int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
 };
 
-/* The first free slot of a bin of this height. */
-static inline void **front_top(struct bin *bin, uint64_t height)
+_Static_assert(sizeof(struct front) <= FRONT_TOP_MASK, "a top is a distance of 16 bits");
+
+static inline void **front_slot(struct front *front, uint64_t top)
 {
-    return (void **)(void *)((char *)bin + height + offsetof(struct bin, slots));
+    return (void **)(void *)((char *)front + top);
 }
 
 /* Sets *object; returns false where the bin is empty. */
-static inline bool front_pop(struct bin *bin, void **object)
+static inline bool front_pop(struct front *front, size_t size_class, void **object)
 {
+    struct bin *bin = &front->bins[size_class];
     uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
-    uint64_t height = word & FRONT_HEIGHT_MASK;
 
-    if (__builtin_expect(height == 0, 0))
+    *object = *front_slot(front, word & FRONT_TOP_MASK);
+    if (__builtin_expect(!*object, 0))
         return false;
     __atomic_store_n(&bin->word, word + FRONT_ONE_ALLOCATION - FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
-    *object = front_top(bin, height)[-1];
     return true;
 }
 
 /* Returns false, having done nothing, where the bin is full or has `object` on top: the latter is
  * a double free, left to the slow path to report. */
-static inline bool front_push(struct bin *bin, void *object)
+static inline bool front_push(struct front *front, size_t size_class, void *object)
 {
+    struct bin *bin = &front->bins[size_class];
     uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
-    uint64_t height = word & FRONT_HEIGHT_MASK;
-    void **top = front_top(bin, height);
+    uint64_t top = word & FRONT_TOP_MASK;
 
-    if (__builtin_expect(height >= bin->limit, 0))
+    if (__builtin_expect(top >= bin->limit, 0))
         return false;
-    /* For an empty bin this reads `limit`, which is no address. */
-    if (__builtin_expect(top[-1] == object, 0))
+    void **slot = front_slot(front, top);
+    if (__builtin_expect(slot[0] == object, 0))
         return false;
-    *top = object;
+    slot[1] = object;
     __atomic_store_n(&bin->word, word + FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
     return true;
 }

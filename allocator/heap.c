@@ -8,6 +8,9 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
+/* Keeps the registers that rare ways need from being saved on the frequent ones. */
+#define NOINLINE __attribute__((noinline))
+
 struct block_heap heap_blocks;
 
 static const void *owner_of(const struct heap *heap)
@@ -15,13 +18,13 @@ static const void *owner_of(const struct heap *heap)
     return heap_is_instance(heap) ? heap : NULL;
 }
 
-static void count_alloc(struct heap *heap, size_t usable)
+static inline void count_alloc(struct heap *heap, size_t usable)
 {
     counter_add(&heap->counters.allocations, 1);
     counter_add(&heap->counters.allocated_bytes, usable);
 }
 
-static void count_free(struct heap *heap, size_t usable)
+static inline void count_free(struct heap *heap, size_t usable)
 {
     counter_add(&heap->counters.frees, 1);
     counter_add(&heap->counters.freed_bytes, usable);
@@ -33,6 +36,28 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
         counter_add(&heap->counters.allocated_bytes, now - before);
     else
         counter_add(&heap->counters.freed_bytes, before - now);
+}
+
+/* Takes a block from the heap's front for blocks; NULL where that holds none for `bytes`. */
+static inline void *pop_block(struct heap *heap, size_t bytes)
+{
+    size_t usable;
+    void *ptr = block_front_pop(&heap->block_front, bytes, &usable);
+
+    if (ptr)
+        count_alloc(heap, usable);
+    return ptr;
+}
+
+/* Lets the heap's front hold a block; false, with nothing done, where it can't. */
+static inline bool push_block(struct heap *heap, void *ptr)
+{
+    size_t usable = block_front_push(&heap->block_front, ptr);
+
+    if (usable == 0)
+        return false;
+    count_free(heap, usable);
+    return true;
 }
 
 void heap_flush(struct heap *heap)
@@ -62,7 +87,7 @@ static void *take_small(struct heap *heap, size_t bytes)
 
     if (size_class == SLAB_NO_CLASS)
         return NULL;
-    if (front_pop(&heap->front.bins[size_class], &ptr))
+    if (front_pop(&heap->front, size_class, &ptr))
         return ptr;
     count_slow_call(heap);
     ptr = front_refill(&heap->front, &heap->slabs, size_class);
@@ -71,7 +96,7 @@ static void *take_small(struct heap *heap, size_t bytes)
 }
 
 /* What the front holds goes back before the block heap grows: it may merge into what is needed. */
-static void *take_shared_block(struct heap *heap, size_t bytes, size_t align)
+static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
     count_slow_call(heap);
     lock_take(&zone.lock);
@@ -83,18 +108,8 @@ static void *take_shared_block(struct heap *heap, size_t bytes, size_t align)
     if (bytes <= SLAB_MOST_BYTES)
         slab_note_blocks(bytes, block_live_bytes(heap->blocks, bytes));
     lock_drop(&zone.lock);
-    return ptr;
-}
-
-static void *take_block(struct heap *heap, size_t bytes, size_t align)
-{
-    void *ptr = align > MEM_ALIGNMENT ? NULL : heap_pop_block(heap, bytes);
-
     if (ptr)
-        return ptr;
-    ptr = take_shared_block(heap, bytes, align);
-    if (ptr)
-        count_alloc(heap, block_usable(ptr));
+        count_alloc(heap, block_size(ptr) - BLOCK_TAG_BYTES);
     return ptr;
 }
 
@@ -108,7 +123,8 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zero
     return ptr;
 }
 
-void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
+/* Any request, and what the frequent way below has no block for. */
+static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     void *ptr = NULL;
 
@@ -137,20 +153,42 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     return ptr && zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
+/* Whether blocks serve this size; what they serve only for want of slabs is left out. */
+static inline bool is_block_size(size_t bytes)
+{
+    if (bytes <= SLAB_MOST_BYTES)
+        return slab_class(bytes) == SLAB_NO_CLASS;
+    return bytes < MEM_MMAP_THRESHOLD;
+}
+
+/* A block that the front doesn't hold. */
+static NOINLINE void *alloc_block(struct heap *heap, size_t bytes, bool zeroed)
+{
+    void *ptr = take_block(heap, bytes, MEM_ALIGNMENT);
+
+    if (!ptr)
+        return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
+    return zeroed ? memset(ptr, 0, bytes) : ptr;
+}
+
+void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
+{
+    if (!is_block_size(bytes) || align > MEM_ALIGNMENT || checked_is_on())
+        return alloc_any(heap, bytes, align, zeroed);
+    void *ptr = pop_block(heap, bytes);
+    if (!ptr)
+        return alloc_block(heap, bytes, zeroed);
+    return zeroed ? memset(ptr, 0, bytes) : ptr;
+}
+
 static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
-    unsigned size_class = kind - UNIT_SLAB;
-
-    if (front_push(&heap->front.bins[size_class], ptr))
-        return;
     count_slow_call(heap);
-    front_spill(&heap->front, size_class, ptr);
+    front_spill(&heap->front, kind - UNIT_SLAB, ptr);
 }
 
 static void free_block(struct heap *heap, void *ptr)
 {
-    if (heap_push_block(heap, ptr))
-        return;
     count_slow_call(heap);
     lock_take(&zone.lock);
     size_t usable = block_front_spill(&heap->block_front, heap->blocks, ptr);
@@ -167,23 +205,30 @@ static void free_large(struct heap *heap, void *ptr)
     count_free(heap, usable);
 }
 
-void heap_free(struct heap *heap, void *ptr)
+static unsigned block_kind(const struct heap *heap)
 {
-    if (!ptr)
-        return;
-    unsigned kind = zone_kind(ptr);
-    if (checked_is_on()) {
+    return heap_is_instance(heap) ? UNIT_PRIVATE : UNIT_BLOCK;
+}
+
+/* What the fronts can't hold. */
+static NOINLINE void free_behind_fronts(struct heap *heap, void *ptr, unsigned kind)
+{
+    if (checked_is_on())
         checked_free(heap, ptr);
-        return;
-    }
-    if (kind >= UNIT_SLAB) {
-        free_small(heap, ptr, kind);
-        return;
-    }
-    if (kind == (heap_is_instance(heap) ? UNIT_PRIVATE : UNIT_BLOCK))
+    else if (kind == block_kind(heap))
         free_block(heap, ptr);
+    else if (kind >= UNIT_SLAB)
+        free_small(heap, ptr, kind);
     else
         free_large(heap, ptr);
+}
+
+void heap_free_kind(struct heap *heap, void *ptr, unsigned kind)
+{
+    /* Under memcheck nothing is held, and not even the block's tag may be read. */
+    if (!ptr || (kind == block_kind(heap) && push_block(heap, ptr)))
+        return;
+    free_behind_fronts(heap, ptr, kind);
 }
 
 static bool resize_small(const void *ptr, size_t bytes)
@@ -256,8 +301,9 @@ void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
     if (resized)
         return resized;
     size_t usable = heap_usable(ptr);
-    void *moved = heap_alloc(heap, bytes, MEM_ALIGNMENT, false);
-    if (!moved)
+    void *moved;
+    if (!heap_try_malloc(heap, bytes, &moved) &&
+        !(moved = heap_alloc(heap, bytes, MEM_ALIGNMENT, false)))
         return NULL;
     memcpy(moved, ptr, usable < bytes ? usable : bytes);
     heap_free(heap, ptr);

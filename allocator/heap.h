@@ -35,37 +35,46 @@ static inline bool heap_is_instance(const struct heap *heap)
     return heap->blocks->is_private;
 }
 
-/* Takes a block from the heap's front for blocks; NULL where that holds none for `bytes`. */
-static inline void *heap_pop_block(struct heap *heap, size_t bytes)
+/* Sets *ptr to an object from the heap's front; false where that has none of the size. */
+static inline bool heap_try_malloc(struct heap *heap, size_t size, void **ptr)
 {
-    void *ptr = block_front_pop(&heap->block_front, bytes);
-
-    if (ptr) {
-        counter_add(&heap->counters.allocations, 1);
-        counter_add(&heap->counters.allocated_bytes, block_size(ptr) - BLOCK_TAG_BYTES);
-    }
-    return ptr;
-}
-
-/* Lets the heap's front hold a block; false, with nothing done, where it can't. */
-static inline bool heap_push_block(struct heap *heap, void *ptr)
-{
-    size_t usable = block_front_push(&heap->block_front, ptr);
-
-    if (usable == 0)
+    if (__builtin_expect(size > SLAB_MOST_BYTES, 0))
         return false;
-    counter_add(&heap->counters.frees, 1);
-    counter_add(&heap->counters.freed_bytes, usable);
-    return true;
+    return front_pop(&heap->front, slab_class(size), ptr);
 }
 
-/* Each returns NULL with errno set on failure.  `align` is a power of two.  These are complete;
- * the entry points try the fronts themselves before they come here. */
+/* The same for an alignment: a multiple of it gets a class that is one too (see slab_class). */
+static inline bool heap_try_aligned(struct heap *heap, size_t alignment, size_t size, void **ptr)
+{
+    if (alignment > SLAB_MOST_BYTES || size > SLAB_MOST_BYTES)
+        return false;
+    return heap_try_malloc(heap, ((size ? size : 1) + alignment - 1) & ~(alignment - 1), ptr);
+}
+
+/* Each returns NULL with errno set on failure.  `align` is a power of two.  These are complete; the
+ * entry points try the front for small objects themselves before they come here. */
 void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed);
-void heap_free(struct heap *heap, void *ptr);
+/* What heap_try_free leaves. */
+void heap_free_kind(struct heap *heap, void *ptr, unsigned kind);
 /* Puts what the fronts hold back into slabs and the block heap. */
 void heap_flush(struct heap *heap);
 void *heap_realloc(struct heap *heap, void *ptr, size_t bytes);
 size_t heap_usable(const void *ptr);
+
+/* Puts a small object into the heap's front; false where it is not small or there is no room.
+ * `kind` is zone_kind(ptr). */
+static inline bool heap_try_free(struct heap *heap, void *ptr, unsigned kind)
+{
+    return __builtin_expect(
+        kind >= UNIT_SLAB && front_push(&heap->front, (size_t)kind - UNIT_SLAB, ptr), 1);
+}
+
+static inline void heap_free(struct heap *heap, void *ptr)
+{
+    unsigned kind = zone_kind(ptr);
+
+    if (!heap_try_free(heap, ptr, kind))
+        heap_free_kind(heap, ptr, kind);
+}
 
 #endif

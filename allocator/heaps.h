@@ -19,7 +19,8 @@ extern struct heap heap_plain HIDDEN;
 extern struct heap heap_none HIDDEN;
 extern __thread struct heap *heaps_current HIDDEN __attribute__((tls_model("initial-exec")));
 
-/* Returns the heap that this thread may use until heaps_leave; never heap_none. */
+/* For a thread whose heaps_current is heap_none, and any other: returns the heap that it may use
+ * until heaps_leave; never heap_none. */
 struct heap *heaps_enter(void);
 void heaps_leave(struct heap *heap);
 

@@ -52,15 +52,14 @@ void *mem_heap_malloc(mem_heap_t *instance, size_t size)
 {
     void *ptr;
 
-    if (__builtin_expect(api_try_malloc(&instance->heap, size, &ptr), 1))
+    if (__builtin_expect(heap_try_malloc(&instance->heap, size, &ptr), 1))
         return ptr;
     return heap_alloc(&instance->heap, size, MEM_ALIGNMENT, false);
 }
 
 void mem_heap_free(mem_heap_t *instance, void *ptr)
 {
-    if (__builtin_expect(!api_try_free(&instance->heap, ptr), 0))
-        heap_free(&instance->heap, ptr);
+    heap_free(&instance->heap, ptr);
 }
 
 void *mem_heap_calloc(mem_heap_t *instance, size_t nmemb, size_t size)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,11 +138,6 @@ void *os_break_extend(size_t bytes, size_t align)
     }
     errno = saved;
     return start;
-}
-
-bool os_is_single_threaded(void)
-{
-    return __libc_single_threaded;
 }
 
 void os_wait(uint32_t *word, uint32_t expected)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
 /* For data that the layers share: without it, code that could end up in a shared library goes
  * through a table to reach each of them. */
@@ -44,7 +45,10 @@ void os_fill_huge(void *start, size_t bytes);
  * follow the old ones. */
 void *os_break_extend(size_t bytes, size_t align);
 /* True while no other thread can exist; afterwards false for a while at least. */
-bool os_is_single_threaded(void);
+static inline bool os_is_single_threaded(void)
+{
+    return __libc_single_threaded;
+}
 
 /* Sleeps while *word == expected, until os_wake on the same word; may return early. */
 void os_wait(uint32_t *word, uint32_t expected);

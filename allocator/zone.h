@@ -32,10 +32,16 @@ enum unit_kind {
 
 enum { ZONE_HINTS = 33 };
 
+/* The processor's: what one thread writes often lies apart from what all read. */
+enum { CACHE_LINE_BYTES = 64 };
+
 struct zone {
+    /* What every free reads. */
     uintptr_t base; /* start of unit 0, a multiple of UNIT_BYTES */
     size_t limit;   /* bytes from base to the end of the highest unit that is ours */
     uint8_t *map;
+
+    _Alignas(CACHE_LINE_BYTES) struct lock lock;
     size_t map_committed; /* bytes of the map that can be read and written */
     size_t span;          /* bytes of address window that the map can describe */
     size_t owned_units;   /* not foreign */
@@ -54,7 +60,6 @@ struct zone {
     bool break_refused;   /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
     size_t hint[ZONE_HINTS];
-    struct lock lock;
 };
 
 extern struct zone zone HIDDEN;

@@ -147,8 +147,9 @@ static void test_everything_freed_returns_every_unit(void **state)
         if (live[i])
             (void)block_free(&blocks, live[i]);
     (void)block_trim(&blocks);
-    assert_int_equal(blocks.row_bits, 0);
-    assert_null(blocks.tree);
+    for (int word = 0; word < BLOCK_LIST_WORDS; word++)
+        assert_int_equal(blocks.free.list_bits[word], 0);
+    assert_null(blocks.free.tree);
     assert_int_equal(zone.owned_units, zone.free_units);
 }
 

@@ -1,0 +1,166 @@
+/* The free blocks of a block heap, by size.
+ *
+ * Class c of the ten documented lists holds blocks of more than 2^(c+4) and at most 2^(c+5) bytes,
+ * the first 32 and the last all above 8192. Each is cut into up to 16 lists of equal width, and the
+ * last into 16 for each doubling, so that finding a list is arithmetic and a search for a set bit
+ * (after Masmano et al., TLSF, 2004). Up to 512 bytes every list holds one single size. Above 64
+ * KiB there is a tree: smallest sufficient size, then lowest address.
+ *
+ * Invariants: bit l of list_bits is set exactly when list l is not empty; a block of a list points
+ * to its neighbours there, the tree's nodes lie in the payloads.
+ *
+ * Its functions are inline: two to four of them make a call of the block heap. */
+#ifndef ALLOCATOR_BLOCK_INDEX_H
+#define ALLOCATOR_BLOCK_INDEX_H
+
+#include "allocator/fault.h"
+#include "allocator/os.h"
+#include "allocator/tree.h"
+
+enum {
+    BLOCK_TAG_BYTES = sizeof(size_t),
+    BLOCK_TAG_USED = 1,
+    BLOCK_TAG_PREVIOUS_USED = 2,
+    BLOCK_TAG_PURGED = 4,
+    BLOCK_TAG_FLAGS = 15
+};
+
+struct block {
+    size_t tag;
+    struct block *next, *previous; /* in a list; for the tree see block_node */
+};
+
+/* One list for each 16 bytes to 512, then 16 for each doubling to 64 KiB. */
+enum {
+    BLOCK_EXACT_SHIFT = 4,
+    BLOCK_EXACT_LISTS = 32,
+    BLOCK_PART_SHIFT = 4,
+    BLOCK_LISTS = BLOCK_EXACT_LISTS + (7 << BLOCK_PART_SHIFT),
+    BLOCK_LIST_WORDS = (BLOCK_LISTS + 63) / 64
+};
+#define BLOCK_LISTED_MOST_BYTES ((size_t)64 * 1024)
+
+struct block_index {
+    uint64_t list_bits[BLOCK_LIST_WORDS];
+    struct block *lists[BLOCK_LISTS];
+    struct tree_node *tree;
+};
+
+static inline size_t block_bytes(const struct block *block)
+{
+    return block->tag & ~(size_t)BLOCK_TAG_FLAGS;
+}
+
+static inline void *block_payload(const struct block *block)
+{
+    return (char *)(uintptr_t)block + BLOCK_TAG_BYTES;
+}
+
+static inline struct block *block_of(const void *payload)
+{
+    return (struct block *)((char *)(uintptr_t)payload - BLOCK_TAG_BYTES);
+}
+
+static inline struct tree_node *block_node(struct block *block)
+{
+    return (struct tree_node *)block_payload(block);
+}
+
+/* For sizes of at most BLOCK_LISTED_MOST_BYTES. */
+static inline unsigned block_list(size_t size)
+{
+    size_t last = size - 1;
+
+    if (last >> BLOCK_EXACT_SHIFT < BLOCK_EXACT_LISTS)
+        return (unsigned)(last >> BLOCK_EXACT_SHIFT);
+    unsigned log2 = (unsigned)(63 - __builtin_clzl(last));
+    unsigned part = (unsigned)(last >> (log2 - BLOCK_PART_SHIFT)) & ((1u << BLOCK_PART_SHIFT) - 1);
+    return BLOCK_EXACT_LISTS + ((log2 - 9) << BLOCK_PART_SHIFT) + part;
+}
+
+static inline void block_index_insert(struct block_index *index, struct block *block)
+{
+    size_t size = block_bytes(block);
+
+    if (__builtin_expect(size > BLOCK_LISTED_MOST_BYTES, 0)) {
+        block_node(block)->key = size;
+        tree_insert(&index->tree, block_node(block));
+        return;
+    }
+    unsigned list = block_list(size);
+    struct block *head = index->lists[list];
+    block->next = head;
+    block->previous = NULL;
+    if (head)
+        head->previous = block;
+    else
+        index->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
+    index->lists[list] = block;
+}
+
+static inline void block_index_remove(struct block_index *index, struct block *block)
+{
+    size_t size = block_bytes(block);
+
+    if (__builtin_expect(size > BLOCK_LISTED_MOST_BYTES, 0)) {
+        if (!tree_remove(&index->tree, block_node(block)))
+            fault_die("heap corrupted: broken tree of free blocks", block_payload(block));
+        return;
+    }
+    struct block *next = block->next, *previous = block->previous;
+    if (next) {
+        if (__builtin_expect(next->previous != block, 0))
+            fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+        next->previous = previous;
+    }
+    if (previous) {
+        if (__builtin_expect(previous->next != block, 0))
+            fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+        previous->next = next;
+        return;
+    }
+    unsigned list = block_list(size);
+    if (__builtin_expect(index->lists[list] != block, 0))
+        fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+    index->lists[list] = next;
+    if (!next)
+        index->list_bits[list / 64] &= ~(UINT64_C(1) << (list % 64));
+}
+
+/* The first block of the first list from `list` on that is not empty. */
+static inline struct block *block_index_first_from(const struct block_index *index, unsigned list)
+{
+    if (list >= BLOCK_LISTS)
+        return NULL;
+    unsigned word = list / 64;
+    uint64_t bits = index->list_bits[word] & (~UINT64_C(0) << (list % 64));
+    while (!bits) {
+        if (++word == BLOCK_LIST_WORDS)
+            return NULL;
+        bits = index->list_bits[word];
+    }
+    return index->lists[64 * word + (unsigned)__builtin_ctzll(bits)];
+}
+
+/* Finds a block of at least `size`: in its own list, then in any list above, then in the tree. */
+static inline struct block *block_index_find(const struct block_index *index, size_t size)
+{
+    /* How many blocks of a list with several sizes are looked at before a list of larger ones is
+     * taken: a bound on time that costs at most a sixteenth of the size in fit. */
+    enum { FIT_TRIES = 8 };
+
+    if (size <= BLOCK_LISTED_MOST_BYTES) {
+        unsigned list = block_list(size);
+        struct block *block = index->lists[list];
+        for (int tries = 0; block && tries < FIT_TRIES; tries++, block = block->next)
+            if (block_bytes(block) >= size)
+                return block;
+        block = block_index_first_from(index, list + 1);
+        if (block)
+            return block;
+    }
+    struct tree_node *node = tree_at_least(index->tree, size);
+    return node ? block_of(node) : NULL;
+}
+
+#endif
