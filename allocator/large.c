@@ -5,6 +5,8 @@ enum { FIRST_SLOTS = 128 };
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
 enum { ROOM_SHIFT = 2 };
+/* From so many bytes on a huge page that is not filled is a few per cent. */
+#define HUGE_FROM ((size_t)16 << 20)
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
 enum { KEPT_SHIFT = 2 };
 #define KEPT_LEAST_BYTES ((size_t)512 * 1024)
@@ -185,14 +187,22 @@ static void *reuse(size_t bytes)
     if (chosen.mapped > bytes)
         keep((uintptr_t)start + bytes, chosen.mapped - bytes);
     else if (chosen.mapped < bytes) {
-        start = os_remap(start, chosen.mapped, bytes, true);
+        start = os_remap(start, chosen.mapped, bytes, 0);
         if (!start)
             os_unmap((void *)chosen.start, chosen.mapped);
     }
     return start;
 }
 
-static void *map_new(size_t bytes, size_t align)
+/* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
+ * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
+ * objects together are worth it (EXPERIMENTS.md, "Huge pages for large objects"). */
+static bool is_huge(size_t bytes)
+{
+    return bytes >= OS_HUGE_BYTES && large_objects.live_bytes + bytes >= HUGE_FROM;
+}
+
+static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
 {
     size_t given = 0;
 
@@ -202,7 +212,13 @@ static void *map_new(size_t bytes, size_t align)
         given += large_objects.kept[0].mapped;
         unmap_oldest();
     }
-    return os_map(bytes, align);
+    in_huge_pages = in_huge_pages && is_huge(bytes);
+    if (in_huge_pages && align < OS_HUGE_BYTES)
+        align = OS_HUGE_BYTES;
+    void *start = os_map(bytes, align);
+    if (start && in_huge_pages)
+        os_allow_huge(start, bytes);
+    return start;
 }
 
 size_t large_decay(bool all)
@@ -237,8 +253,9 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         /* Clearing used pages would touch all of a large array of which perhaps few are used. */
         if (!zeroed && align <= os_page_bytes())
             start = reuse(record.mapped);
+        /* Small pages for what is to be zero, for the same reason. */
         if (!start)
-            start = map_new(record.mapped, align);
+            start = map_new(record.mapped, align, !zeroed);
     }
     if (start) {
         record.start = (uintptr_t)start;
@@ -313,20 +330,31 @@ void large_free_all(const void *owner)
     lock_drop(&large_objects.lock);
 }
 
+/* How much to map for an object that grows to `usable` bytes. A huge page that only begins in the
+ * object fills the room behind it as well, which is little enough only for the largest. */
+static size_t with_room(size_t usable)
+{
+    bool has_room = !is_huge(usable) || usable >= HUGE_FROM;
+
+    return has_room ? round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
+}
+
 static void *grow(struct large_record *record, size_t usable)
 {
-    size_t roomy = round_to_page(usable + (usable >> ROOM_SHIFT));
     void *start = (void *)record->start;
-    size_t wanted[] = {roomy, usable};
+    size_t wanted[] = {with_room(usable), usable};
+    bool in_huge_pages = is_huge(usable);
 
     if (usable <= record->mapped) {
         record->usable = usable;
         return start;
     }
     for (int i = 0; i < 2; i++) {
-        void *moved = os_remap(start, record->mapped, wanted[i], true);
+        void *moved = os_remap(start, record->mapped, wanted[i], in_huge_pages ? OS_HUGE_BYTES : 0);
         if (!moved)
             continue;
+        if (in_huge_pages)
+            os_allow_huge(moved, wanted[i]);
         struct large_record resized = {(uintptr_t)moved, usable, wanted[i], record->owner};
         drop(record);
         put(&resized);

@@ -44,16 +44,13 @@ void os_unmap(void *start, size_t bytes)
     errno = saved;
 }
 
-void *os_map(size_t bytes, size_t align)
+/* Reserves `bytes` at a multiple of `align`, which is more than a page. */
+static char *reserve_aligned(size_t bytes, size_t align)
 {
-    if (align <= os_page_bytes())
-        return map_at(NULL, bytes, READ_WRITE, 0);
-
-    /* Reserve enough to contain an aligned range, then return both ends. */
+    /* Enough to contain an aligned range, of which both ends go back. */
     size_t reserved = bytes + align - os_page_bytes();
-    if (reserved < bytes)
-        return NULL;
-    char *start = map_at(NULL, reserved, PROT_NONE, MAP_NORESERVE);
+    char *start = reserved < bytes ? NULL : map_at(NULL, reserved, PROT_NONE, MAP_NORESERVE);
+
     if (!start)
         return NULL;
     size_t before = (size_t)(-(uintptr_t)start & (align - 1));
@@ -62,20 +59,47 @@ void *os_map(size_t bytes, size_t align)
         os_unmap(start, before);
     if (after)
         os_unmap(start + before + bytes, after);
-    if (!os_commit(start + before, bytes)) {
-        os_unmap(start + before, bytes);
-        return NULL;
-    }
     return start + before;
 }
 
-void *os_remap(void *start, size_t old_bytes, size_t new_bytes, bool may_move)
+void *os_map(size_t bytes, size_t align)
+{
+    if (align <= os_page_bytes())
+        return map_at(NULL, bytes, READ_WRITE, 0);
+
+    char *start = reserve_aligned(bytes, align);
+    if (start && !os_commit(start, bytes)) {
+        os_unmap(start, bytes);
+        return NULL;
+    }
+    return start;
+}
+
+/* mremap(2) that leaves errno alone. */
+static void *remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *target)
 {
     int saved = errno;
-    void *moved = mremap(start, old_bytes, new_bytes, may_move ? MREMAP_MAYMOVE : 0);
+    void *moved = mremap(start, old_bytes, new_bytes, flags, target);
 
     errno = saved;
     return moved == MAP_FAILED ? NULL : moved;
+}
+
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
+{
+    if (align <= os_page_bytes())
+        return remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
+
+    void *resized = remap(start, old_bytes, new_bytes, 0, NULL);
+    if (resized)
+        return resized;
+    void *target = reserve_aligned(new_bytes, align);
+    if (!target)
+        return NULL;
+    resized = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+    if (!resized)
+        os_unmap(target, new_bytes);
+    return resized;
 }
 
 void *os_reserve(void *wanted, size_t bytes)
@@ -122,6 +146,11 @@ void os_fill_huge(void *start, size_t bytes)
     for (; page + OS_HUGE_BYTES <= end; page += OS_HUGE_BYTES)
         *(volatile char *)page = 0;
     (void)advise(start, bytes, MADV_NOHUGEPAGE);
+}
+
+void os_allow_huge(void *start, size_t bytes)
+{
+    (void)advise(start, bytes, MADV_HUGEPAGE);
 }
 
 void *os_break_extend(size_t bytes, size_t align)

@@ -19,8 +19,9 @@ size_t os_page_bytes(void);
  * the page), or NULL. */
 void *os_map(size_t bytes, size_t align);
 void os_unmap(void *start, size_t bytes);
-/* Resizes a mapping; moves it only when `may_move`.  Returns its address or NULL. */
-void *os_remap(void *start, size_t old_bytes, size_t new_bytes, bool may_move);
+/* Resizes a mapping, and moves it, to a multiple of `align`, where it can't grow in place.  Returns
+ * its address or NULL. */
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align);
 
 /* Reserves addresses without memory, at `wanted` exactly or, where `wanted` is NULL, anywhere. */
 void *os_reserve(void *wanted, size_t bytes);
@@ -39,6 +40,10 @@ bool os_populate(void *start, size_t bytes);
  * that stays advised is filled up again by the kernel some seconds after a part of it was purged
  * (khugepaged; Linux, Documentation/admin-guide/mm/transhuge.rst). */
 void os_fill_huge(void *start, size_t bytes);
+
+/* Lets the system use huge pages for what a mapping holds of whole ones: each gets its memory with
+ * the first write to it. */
+void os_allow_huge(void *start, size_t bytes);
 
 /* Moves the program break up and returns the start of `bytes` new bytes at a multiple of `align`,
  * or NULL.  Somebody else may have moved the break since the last call: the new bytes need not

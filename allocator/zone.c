@@ -14,7 +14,7 @@
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
  * (EXPERIMENTS.md, "huge pages"). */
-#define HUGE_FROM ((size_t)16 << 20)
+#define HUGE_FROM ((size_t)12 << 20)
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */

@@ -196,6 +196,60 @@ static void test_ten_million_objects(void **state)
     assert_int_equal(mem_get_stats().current_usage, 0);
 }
 
+/* --- huge pages ----------------------------------------------------------------------------- */
+
+static size_t resident_since(const struct process_memory *start)
+{
+    return process_memory().resident_bytes - start->resident_bytes;
+}
+
+/* What is not written holds no memory: little of a small heap's large objects, and of zeroed ones.
+ */
+static void test_large_objects_hold_what_is_written(void **state)
+{
+    (void)state;
+    if (IS_SANITIZED)
+        skip();
+    struct process_memory start = process_memory();
+    char *small = mem_malloc(6 * MIB);
+    char *zeroed = mem_calloc(1, 64 * MIB);
+    assert_non_null(small);
+    assert_non_null(zeroed);
+    small[0] = 1;
+    for (size_t at = 0; at < 64 * MIB; at += 4 * MIB)
+        zeroed[at] = 1;
+    assert_true(resident_since(&start) < MIB);
+    mem_free(small);
+    mem_free(zeroed);
+}
+
+/* An object that grows keeps its contents across the sizes from which on it has huge pages, and
+ * holds, written in full, at most one of them more than its size. */
+static void test_growth_through_huge_pages(void **state)
+{
+    (void)state;
+    enum { PART = 300 * 1000, PARTS = 140 };
+    struct process_memory start = process_memory();
+    char *object = NULL;
+
+    for (int parts = 1; parts <= PARTS; parts++) {
+        size_t size = (size_t)parts * PART;
+        object = mem_realloc(object, size);
+        assert_non_null(object);
+        memset(object + size - PART, parts, PART);
+        if (!IS_SANITIZED)
+            assert_true(resident_since(&start) < size + 3 * MIB);
+    }
+    for (int part = 1; part <= PARTS; part++) {
+        assert_int_equal(object[(part - 1) * PART], (char)part);
+        assert_int_equal(object[part * PART - 1], (char)part);
+    }
+    object = mem_realloc(object, (size_t)10 * PART);
+    assert_non_null(object);
+    assert_int_equal(object[10 * PART - 1], 10);
+    mem_free(object);
+}
+
 /* --- sixteen gibibytes ---------------------------------------------------------------------- */
 
 /* Objects of `least` to `most` bytes, the first byte of each written, until all together have
@@ -302,6 +356,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_magnitude),
         cmocka_unit_test(test_aligned_objects_side_by_side),
         cmocka_unit_test(test_ten_million_objects),
+        cmocka_unit_test(test_large_objects_hold_what_is_written),
+        cmocka_unit_test(test_growth_through_huge_pages),
         cmocka_unit_test(test_sparse_heap_of_all_sizes),
         cmocka_unit_test(test_sparse_heap_of_blocks),
         cmocka_unit_test(test_sparse_heap_beside_the_break),
