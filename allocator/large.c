@@ -9,7 +9,7 @@ enum { ROOM_SHIFT = 2 };
 #define HUGE_FROM ((size_t)16 << 20)
 /* Freed mappings are kept up to this part of the live ones, and this many bytes at least. */
 enum { KEPT_SHIFT = 2 };
-#define KEPT_LEAST_BYTES ((size_t)512 * 1024)
+#define KEPT_LEAST_BYTES ((size_t)256 * 1024)
 /* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
  */
 #define KEPT_MOST_BYTES ((size_t)32 << 20)
