@@ -5,8 +5,9 @@
 
 /* A front holds nothing until its heap has freed a block.  Its bound doubles each time it runs
  * over, up to a part of all memory in use and this much at least. */
-#define FIRST_BYTES      ((size_t)16 * 1024)
-#define MOST_LEAST_BYTES ((size_t)64 * 1024)
+#define FIRST_BYTES             ((size_t)16 * 1024)
+#define MOST_LEAST_BYTES        ((size_t)64 * 1024)
+#define MOST_LEAST_SHARED_BYTES ((size_t)256 * 1024) /* where threads may meet behind it */
 enum { MOST_SHIFT = 6 };
 
 static void raise_most(struct block_front *front)
@@ -15,8 +16,9 @@ static void raise_most(struct block_front *front)
     size_t most = used_bytes >> MOST_SHIFT;
     size_t wanted = front->most_bytes ? 2 * front->most_bytes : FIRST_BYTES;
 
-    if (most < MOST_LEAST_BYTES)
-        most = MOST_LEAST_BYTES;
+    size_t least = os_is_single_threaded() ? MOST_LEAST_BYTES : MOST_LEAST_SHARED_BYTES;
+    if (most < least)
+        most = least;
     front->most_bytes = wanted < most ? wanted : most;
 }
 
