@@ -71,23 +71,27 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     void *object;
 
     raise_limit(front, size_class);
-    unsigned wanted = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES / 2;
-    lock_take(&set->lock);
+    unsigned room = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES;
+    unsigned wanted = room / 2;
+    /* Threads whose objects share a cache line slow each other down. */
+    if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
+        wanted = room;
+    lock_take(&set->classes[size_class].lock);
     unsigned got = slab_take(set, size_class, objects_of(front, bin), wanted);
-    lock_drop(&set->lock);
+    lock_drop(&set->classes[size_class].lock);
     add_net(front, size_class, got);
     set_top(bin, bin->bottom + got * (uint64_t)FRONT_SLOT_BYTES);
     return front_pop(front, size_class, &object) ? object : NULL;
 }
 
-/* Puts `count` objects back, each to its owner, taking every owner's lock once. */
+/* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
 static void put_back(struct front *front, unsigned size_class, void **objects, unsigned count)
 {
     for (unsigned left = count; left > 0;) {
         struct slab_set *owner = slab_owner(objects[left - 1]);
-        lock_take(&owner->lock);
+        lock_take(&owner->classes[size_class].lock);
         left = slab_put(owner, size_class, objects, left);
-        lock_drop(&owner->lock);
+        lock_drop(&owner->classes[size_class].lock);
     }
     add_net(front, size_class, -(int64_t)count);
 }

@@ -100,9 +100,10 @@ static inline bool front_push(struct front *front, size_t size_class, void *obje
 
 /* How many objects a bin holds. */
 unsigned front_held(const struct front *front, unsigned size_class);
-/* Fills an empty bin and pops one object; NULL where there is no memory.  Takes the set's lock. */
+/* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set.
+ */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
-/* Makes room in a full bin and pushes `object`.  Takes the lock of each set that owns objects. */
+/* Makes room in a full bin and pushes `object`.  Takes a lock of each set that owns objects. */
 void front_spill(struct front *front, unsigned size_class, void *object);
 /* Puts everything back into the slabs. */
 void front_flush(struct front *front);

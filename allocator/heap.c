@@ -12,6 +12,7 @@
 #define NOINLINE __attribute__((noinline))
 
 struct block_heap heap_blocks;
+struct slab_set heap_slabs[HEAP_NODES];
 
 static const void *owner_of(const struct heap *heap)
 {
@@ -90,7 +91,7 @@ static void *take_small(struct heap *heap, size_t bytes)
     if (front_pop(&heap->front, size_class, &ptr))
         return ptr;
     count_slow_call(heap);
-    ptr = front_refill(&heap->front, &heap->slabs, size_class);
+    ptr = front_refill(&heap->front, heap->slabs, size_class);
     slab_sample(bytes, front_held(&heap->front, size_class) + 1);
     return ptr;
 }

@@ -1,5 +1,6 @@
-/* A heap: a front and the slabs behind it, a front for blocks, and counters; the block heap and the
- * large objects are shared by all heaps.
+/* A heap: a front for small objects, one for blocks, and counters. What lies behind the fronts is
+ * shared by all heaps, so that what one thread frees is there for all others: the block heap, the
+ * large objects, and the slabs of a memory node.
  *
  * Invariant: `front`, `block_front` and `counters` are written by the heap's owner alone: whoever
  * serialises mem_* for heap_plain, one thread for each thread heap, the holder of heap_shared_lock
@@ -13,7 +14,7 @@
 
 struct heap {
     struct front front;
-    struct slab_set slabs;
+    struct slab_set *slabs; /* those of a node in heap_slabs, or an instance's own */
     struct block_front block_front;
     struct counters counters;  /* of blocks and large objects; slabs are counted by the front */
     struct block_heap *blocks; /* heap_blocks, or an instance's own */
@@ -28,6 +29,10 @@ struct heap {
 
 /* The block heap of all heaps but the instances; each is guarded by the zone's lock. */
 extern struct block_heap heap_blocks HIDDEN;
+
+/* Slabs by memory node; machines with more nodes share. */
+enum { HEAP_NODES = 8 };
+extern struct slab_set heap_slabs[HEAP_NODES] HIDDEN;
 
 /* Tells whether the heap's objects are its own to destroy. */
 static inline bool heap_is_instance(const struct heap *heap)

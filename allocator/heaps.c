@@ -5,15 +5,15 @@
 #include "allocator/checked.h"
 #include "allocator/large.h"
 
-struct heap heap_plain = {.blocks = &heap_blocks};
-struct heap heap_none = {.blocks = &heap_blocks};
+struct heap heap_plain = {.blocks = &heap_blocks, .slabs = heap_slabs};
+struct heap heap_none = {.blocks = &heap_blocks, .slabs = heap_slabs};
 __thread struct heap *heaps_current __attribute__((tls_model("initial-exec"))) = &heap_none;
 
 /* The thread has run its destructors: a heap given to it now would never come back. */
 static __thread bool has_ended __attribute__((tls_model("initial-exec")));
 
 /* For threads without a heap: at their very end, under memcheck, or out of memory. */
-static struct heap heap_shared = {.blocks = &heap_blocks};
+static struct heap heap_shared = {.blocks = &heap_blocks, .slabs = heap_slabs};
 static struct lock shared_lock;
 
 /* Guarded by registry_lock, which comes before every other lock. */
@@ -52,8 +52,10 @@ static struct heap *adopt_or_create(void)
         heap->next = all_heaps;
         all_heaps = heap;
     }
-    if (heap)
+    if (heap) {
+        heap->slabs = &heap_slabs[os_node() % HEAP_NODES];
         heap->is_owned = true;
+    }
     lock_drop(&registry_lock);
     return heap;
 }
@@ -194,18 +196,21 @@ void heaps_reset_stats(void)
 
 /* --- fork ----------------------------------------------------------------------------------- */
 
+static void change_slab_locks(void (*change)(struct lock *))
+{
+    for (unsigned node = 0; node < HEAP_NODES; node++)
+        slab_lock_all(&heap_slabs[node], change);
+    for (struct heap *heap = instances; heap; heap = heap->next)
+        slab_lock_all(heap->slabs, change);
+}
+
 /* The child gets the memory as it is at the fork, with one thread: all locks are taken before, in
  * the order in which the layers take them, so that nothing is half done in it. */
 static void before_fork(void)
 {
     lock_take(&registry_lock);
     lock_take(&shared_lock);
-    lock_take(&heap_plain.slabs.lock);
-    lock_take(&heap_shared.slabs.lock);
-    for (struct heap *heap = all_heaps; heap; heap = heap->next)
-        lock_take(&heap->slabs.lock);
-    for (struct heap *heap = instances; heap; heap = heap->next)
-        lock_take(&heap->slabs.lock);
+    change_slab_locks(lock_take);
     lock_take(&zone.lock);
     lock_take(&large_objects.lock);
 }
@@ -214,12 +219,7 @@ static void after_fork(void (*release)(struct lock *))
 {
     release(&large_objects.lock);
     release(&zone.lock);
-    for (struct heap *heap = instances; heap; heap = heap->next)
-        release(&heap->slabs.lock);
-    for (struct heap *heap = all_heaps; heap; heap = heap->next)
-        release(&heap->slabs.lock);
-    release(&heap_shared.slabs.lock);
-    release(&heap_plain.slabs.lock);
+    change_slab_locks(release);
     release(&shared_lock);
     release(&registry_lock);
 }

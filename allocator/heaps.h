@@ -2,9 +2,9 @@
  * for threads that have none, and the instances.
  *
  * Invariants: a thread heap is in the list of all heaps for ever, and is either owned by one thread
- * or idle; the heap of a thread that ended becomes idle with an empty front and goes, slabs and
- * all, to the next thread that needs one.  So there are as many heaps as there were threads at one
- * time. */
+ * or idle; the heap of a thread that ended becomes idle with empty fronts and goes to the next
+ * thread that needs one, which takes its slabs from the node that it runs on.  So there are as many
+ * heaps as there were threads at one time. */
 #ifndef ALLOCATOR_HEAPS_H
 #define ALLOCATOR_HEAPS_H
 

@@ -11,6 +11,7 @@
 struct mem_heap {
     struct heap heap;
     struct block_heap blocks;
+    struct slab_set slabs;
 };
 
 mem_heap_t *mem_heap_new(void)
@@ -23,6 +24,7 @@ mem_heap_t *mem_heap_new(void)
     }
     instance->blocks.is_private = true;
     instance->heap.blocks = &instance->blocks;
+    instance->heap.slabs = &instance->slabs;
     heaps_add_instance(&instance->heap);
     return instance;
 }
@@ -38,9 +40,7 @@ void mem_heap_destroy(mem_heap_t *instance)
         checked_free_all(heap);
     /* Its front may hold objects that came from elsewhere. */
     front_flush(&heap->front);
-    lock_take(&heap->slabs.lock);
-    slab_give_all(&heap->slabs);
-    lock_drop(&heap->slabs.lock);
+    slab_give_all(&instance->slabs);
     lock_take(&zone.lock);
     block_give_all(&instance->blocks);
     lock_drop(&zone.lock);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -167,6 +168,17 @@ void *os_break_extend(size_t bytes, size_t align)
     }
     errno = saved;
     return start;
+}
+
+unsigned os_node(void)
+{
+    int saved = errno;
+    unsigned node = 0;
+
+    if (getcpu(NULL, &node) != 0)
+        node = 0;
+    errno = saved;
+    return node;
 }
 
 void os_wait(uint32_t *word, uint32_t expected)

@@ -55,6 +55,9 @@ static inline bool os_is_single_threaded(void)
     return __libc_single_threaded;
 }
 
+/* The memory node of the processor that runs this; 0 where there is one, or none is known. */
+unsigned os_node(void);
+
 /* Sleeps while *word == expected, until os_wake on the same word; may return early. */
 void os_wait(uint32_t *word, uint32_t expected);
 void os_wake(uint32_t *word);

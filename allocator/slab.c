@@ -191,7 +191,7 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     slab->free_count = slab->capacity;
     slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);
     set_all_free(slab);
-    tree_insert(&set->open[size_class], &slab->node);
+    tree_insert(&set->classes[size_class].open, &slab->node);
     return slab;
 }
 
@@ -216,13 +216,13 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
     unsigned left = count;
 
     while (left > 0) {
-        struct tree_node *lowest = tree_first(set->open[size_class]);
+        struct tree_node *lowest = tree_first(set->classes[size_class].open);
         struct slab *slab = lowest ? slab_of_node(lowest) : new_slab(set, size_class);
         if (!slab)
             break;
         left -= take_from(slab, slab_class_bytes(size_class), objects + left, left);
         if (slab->free_count == 0)
-            (void)tree_remove(&set->open[size_class], &slab->node);
+            (void)tree_remove(&set->classes[size_class].open, &slab->node);
     }
     /* Fewer than asked for: close the gap below. */
     if (left > 0 && left < count)
@@ -241,7 +241,7 @@ static void give_slab(struct slab *slab, unsigned size_class)
 
 static void release(struct slab_set *set, struct slab *slab, unsigned size_class)
 {
-    (void)tree_remove(&set->open[size_class], &slab->node);
+    (void)tree_remove(&set->classes[size_class].open, &slab->node);
     lock_take(&zone.lock);
     give_slab(slab, size_class);
     lock_drop(&zone.lock);
@@ -259,7 +259,7 @@ static void put_one(struct slab_set *set, struct slab *slab, unsigned size_class
         fault_die("double free", object);
     slab->free_bits[index / 64] |= bit;
     if (slab->free_count++ == 0)
-        tree_insert(&set->open[size_class], &slab->node);
+        tree_insert(&set->classes[size_class].open, &slab->node);
     if (slab->free_count == slab->capacity)
         release(set, slab, size_class);
 }
@@ -288,7 +288,13 @@ void slab_give_all(struct slab_set *set)
     }
     lock_drop(&zone.lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
-        set->open[c] = NULL;
+        set->classes[c].open = NULL;
+}
+
+void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))
+{
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        change(&set->classes[c].lock);
 }
 
 static const char *verify_slab(const struct slab_set *set, unsigned size_class,
@@ -312,8 +318,8 @@ static const char *verify_slab(const struct slab_set *set, unsigned size_class,
 const char *slab_verify(const struct slab_set *set)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
-        for (struct tree_node *node = tree_first(set->open[c]); node;
-             node = tree_after(set->open[c], node)) {
+        for (struct tree_node *node = tree_first(set->classes[c].open); node;
+             node = tree_after(set->classes[c].open, node)) {
             const char *broken = verify_slab(set, c, slab_of_node(node));
             if (broken)
                 return broken;

@@ -8,13 +8,13 @@
  * Invariants, for a slab of owner S and class c:
  *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front;
  *     free_count is the number of set bits;
- *   - the slab is in S->open[c] exactly when free_count > 0; a slab whose objects are all free goes
- *     back to the zone, so 0 < free_count < capacity for every slab in it;
+ *   - the slab is in S->classes[c].open exactly when free_count > 0; a slab whose objects are all
+ * free goes back to the zone, so 0 < free_count < capacity for every slab in it;
  *   - owner and size class do not change as long as an object is out.
  * Objects are taken lowest address first, in the lowest slab first: what lives long gathers below,
  * the slabs above drain and go back as a whole.
  *
- * The set's lock guards the set and all its slabs; an owner is set under the zone's lock. */
+ * The lock of a class guards its slabs in the set; an owner is set under the zone's lock. */
 #ifndef ALLOCATOR_SLAB_H
 #define ALLOCATOR_SLAB_H
 
@@ -34,8 +34,10 @@ enum { SLAB_NO_CLASS = SLAB_CLASSES };
 enum { SLAB_WORDS = 8, SLAB_MOST_OBJECTS = 64 * SLAB_WORDS };
 
 struct slab_set {
-    struct lock lock;
-    struct tree_node *open[SLAB_CLASSES];
+    struct {
+        struct lock lock;
+        struct tree_node *open;
+    } classes[SLAB_CLASSES];
 };
 
 /* Indexed by the number of steps, rounded up. */
@@ -68,17 +70,20 @@ void slab_sample(size_t bytes, unsigned count);
 void slab_note_blocks(size_t bytes, size_t live_bytes);
 
 /* Takes up to `count` objects, in ascending order of preference the last; returns how many there
- * were, 0 where the zone is exhausted.  Needs the set's lock, and takes the zone's. */
+ * were, 0 where the zone is exhausted.  Needs the lock of the class, and takes the zone's. */
 unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
 /* Puts back those of `count` objects of one class that belong to this set, moves the others to the
  * front and returns how many these are; aborts where one is free already or no object.  Needs the
- * set's lock, and may take the zone's. */
+ * lock of the class, and may take the zone's. */
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
-/* Gives all slabs of a set to the zone, whatever lives there.  Needs the set's lock, and takes the
- * zone's; looks at the whole map. */
+/* Gives all slabs of a set that nobody uses to the zone, whatever lives there.  Takes the zone's
+ * lock; looks at the whole map. */
 void slab_give_all(struct slab_set *set);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
+
+/* Call `change` with each of the set's locks: to take them all, in order, or to drop them. */
+void slab_lock_all(struct slab_set *set, void (*change)(struct lock *));
 
 /* Returns NULL, or the first broken invariant of a set in words.  For tests. */
 const char *slab_verify(const struct slab_set *set);

@@ -45,7 +45,7 @@ static void test_everything_put_back_returns_every_unit(void **state)
             assert_int_equal(slab_put(&set, classes[i], &live[i], 1), 0);
     verify();
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
-        assert_null(set.open[c]);
+        assert_null(set.classes[c].open);
 }
 
 int main(void)
