@@ -3,8 +3,9 @@
 #include "allocator/fault.h"
 #include "allocator/zone.h"
 
-/* A front holds nothing until its heap has freed a block.  Its bound doubles each time it runs
- * over, up to a part of all memory in use and this much at least. */
+/* A front holds nothing until its heap has freed a block.  Its bound doubles each time it runs over
+ * and has served a request since the last time, up to a part of all memory in use and this much at
+ * least; the front of a thread that only frees stays small. */
 #define FIRST_BYTES             ((size_t)16 * 1024)
 #define MOST_LEAST_BYTES        ((size_t)64 * 1024)
 #define MOST_LEAST_SHARED_BYTES ((size_t)256 * 1024) /* where threads may meet behind it */
@@ -14,12 +15,13 @@ static void raise_most(struct block_front *front)
 {
     size_t used_bytes = (zone.owned_units - zone.free_units) << UNIT_SHIFT;
     size_t most = used_bytes >> MOST_SHIFT;
-    size_t wanted = front->most_bytes ? 2 * front->most_bytes : FIRST_BYTES;
+    size_t wanted = front->was_hit ? 2 * front->most_bytes : FIRST_BYTES;
 
     size_t least = os_is_single_threaded() ? MOST_LEAST_BYTES : MOST_LEAST_SHARED_BYTES;
     if (most < least)
         most = least;
     front->most_bytes = wanted < most ? wanted : most;
+    front->was_hit = false;
 }
 
 /* The mark alone proves nothing: a program's data may look the same. */

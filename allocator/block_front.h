@@ -28,6 +28,7 @@ struct block_link {
 
 struct block_front {
     size_t held_bytes, most_bytes;
+    bool was_hit; /* served a request since it ran over */
     uint64_t
         list_bits[(BLOCK_FRONT_LISTS + 63) / 64]; /* bit l: list l was used since the last flush */
     struct block_link *lists[BLOCK_FRONT_LISTS];
@@ -67,6 +68,7 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes, siz
             *link = held->next;
             front->held_bytes -= held_size;
             held->mark = NULL;
+            front->was_hit = true;
             *usable = held_size - BLOCK_TAG_BYTES;
             return held;
         }
