@@ -54,10 +54,10 @@ static inline unsigned front_capacity(unsigned size_class)
 enum { FRONT_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES };
 
 struct front {
-    void *none;                        /* NULL; at distance 0 */
-    struct bin bins[SLAB_CLASSES + 1]; /* that of SLAB_NO_CLASS is always empty */
-    void *slots[FRONT_SLOTS];
+    void *none;                         /* NULL; at distance 0 */
+    struct bin bins[SLAB_CLASSES + 1];  /* that of SLAB_NO_CLASS is always empty */
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
+    void *slots[FRONT_SLOTS];
 };
 
 _Static_assert(sizeof(struct front) <= FRONT_TOP_MASK, "a top is a distance of 16 bits");
