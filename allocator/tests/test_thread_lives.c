@@ -422,7 +422,9 @@ static void test_threads_of_a_forked_child(void **state)
 {
     enum { FORKS = 20 };
     (void)state;
-    if (IS_THREAD_SANITIZED)
+    /* AddressSanitizer's own allocator (gcc 12) leaves its locks in the child as other threads held
+     * them. */
+    if (IS_SANITIZED)
         skip();
     pthread_t threads[THREADS];
 
