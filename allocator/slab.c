@@ -68,7 +68,8 @@ void slab_sample(size_t bytes, unsigned count)
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)
 {
-    if (live_bytes >= OWN_CLASS_BYTES)
+    /* No bytes have a class of their own already. */
+    if (bytes > 0 && live_bytes >= OWN_CLASS_BYTES)
         give_own_class(slab_steps(bytes));
 }
 
@@ -253,6 +254,9 @@ static void put_one(struct slab_set *set, struct slab *slab, unsigned size_class
     size_t index = object_index(slab, offset);
     uint64_t bit = UINT64_C(1) << (index % 64);
 
+    /* The slab may be gone, and its entry another's. */
+    if (slab->node.key != zone_unit(object))
+        fault_die("double free", object);
     if (index * slab_class_bytes(size_class) != offset || index >= slab->capacity)
         fault_die("invalid pointer", object);
     if (slab->free_bits[index / 64] & bit)

@@ -2,8 +2,8 @@
  *
  * A slab is one unit of the zone cut into objects of one size; the zone's map tells the size class
  * of every address.  What is known of a slab (who owns it, which objects are free) is kept outside
- * of it, in a table indexed by unit: objects touch no memory but their own, and pages of a slab
- * that no object has used yet hold no memory.
+ * of it, in a table that the unit leads to: objects touch no memory but their own, and pages of a
+ * slab that no object has used yet hold no memory.
  *
  * Invariants, for a slab of owner S and class c:
  *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front;

@@ -198,6 +198,32 @@ static void test_version_and_constants(void **state)
     assert_int_equal(ALIGNMENT, 16);
 }
 
+/* Blocks of no bytes don't change what serves mem_malloc(0). */
+static void test_many_aligned_objects_of_no_bytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 1100, OF_EACH_SIZE = 64 };
+    static void *live[COUNT];
+
+    /* Objects of all sizes in the front: where it is read beside a bin there are addresses. */
+    for (size_t bytes = 16; bytes <= 1024; bytes += 16) {
+        for (int i = 0; i < OF_EACH_SIZE; i++)
+            assert_non_null(live[i] = mem_malloc(bytes));
+        for (int i = 0; i < OF_EACH_SIZE; i++)
+            mem_free(live[i]);
+    }
+    for (int i = 0; i < COUNT; i++)
+        assert_non_null(live[i] = mem_aligned_alloc(4096, 0));
+    void *first = mem_malloc(0), *second = mem_malloc(0);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_ptr_not_equal(first, second);
+    mem_free(first);
+    mem_free(second);
+    for (int i = 0; i < COUNT; i++)
+        mem_free(live[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_free_preserves_errno),
         cmocka_unit_test(test_families_mix),
         cmocka_unit_test(test_version_and_constants),
+        cmocka_unit_test(test_many_aligned_objects_of_no_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
