@@ -46,9 +46,6 @@ struct block_heap {
     size_t splits, coalesces;
 };
 
-/* The largest payload the block heap is asked for, whatever the alignment. */
-#define BLOCK_MOST_BYTES ((size_t)MEM_MMAP_THRESHOLD)
-
 static inline size_t block_size_for(size_t bytes)
 {
     size_t size = (bytes + BLOCK_TAG_BYTES + MEM_ALIGNMENT - 1) & ~(MEM_ALIGNMENT - 1);

@@ -3,15 +3,15 @@
 #include "allocator/fault.h"
 #include "allocator/zone.h"
 
-/* A front holds nothing until its heap has freed a block.  Its bound doubles each time it runs over
- * and has served a request since the last time, up to a part of all memory in use and this much at
- * least; the front of a thread that only frees stays small. */
+/* A front holds nothing until its heap has freed a block.  Each time it runs over, its bound
+ * doubles if it has served a request since the last time, up to a part of all memory in use and
+ * this much at least, and else begins anew: the front of a thread that only frees stays small. */
 #define FIRST_BYTES             ((size_t)16 * 1024)
 #define MOST_LEAST_BYTES        ((size_t)64 * 1024)
 #define MOST_LEAST_SHARED_BYTES ((size_t)256 * 1024) /* where threads may meet behind it */
 enum { MOST_SHIFT = 6 };
 
-static void raise_most(struct block_front *front)
+static void adapt_most(struct block_front *front)
 {
     size_t used_bytes = (zone.owned_units - zone.free_units) << UNIT_SHIFT;
     size_t most = used_bytes >> MOST_SHIFT;
@@ -46,7 +46,7 @@ size_t block_front_spill(struct block_front *front, struct block_heap *heap, voi
     /* All go: what is asked for again soon is soon held again, and what is not would lie here for
      * ever. */
     if (front->held_bytes + block_size(payload) > front->most_bytes) {
-        raise_most(front);
+        adapt_most(front);
         (void)block_front_flush(front, heap);
     }
     return block_free(heap, payload);
@@ -74,7 +74,10 @@ bool block_front_flush(struct block_front *front, struct block_heap *heap)
 void block_front_recount(struct block_front *front)
 {
     front->held_bytes = 0;
-    for (unsigned list = 0; list < BLOCK_FRONT_LISTS; list++)
+    for (unsigned list = 0; list < BLOCK_FRONT_LISTS; list++) {
+        if (front->lists[list])
+            front->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
         for (const struct block_link *held = front->lists[list]; held; held = held->next)
             front->held_bytes += block_size(held);
+    }
 }

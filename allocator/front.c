@@ -21,6 +21,11 @@ static void set_top(struct bin *bin, uint64_t top)
     __atomic_store_n(&bin->word, word + top, __ATOMIC_RELAXED);
 }
 
+static size_t bottom_of(size_t slot)
+{
+    return offsetof(struct front, slots) + slot * FRONT_SLOT_BYTES;
+}
+
 /* Gives a bin its slots, above those of all lower classes. */
 static void place_bin(struct front *front, unsigned size_class)
 {
@@ -29,7 +34,7 @@ static void place_bin(struct front *front, unsigned size_class)
 
     for (unsigned c = 0; c < size_class; c++)
         slot += front_capacity(c) + 1;
-    bin->bottom = (uint16_t)(offsetof(struct front, slots) + slot * FRONT_SLOT_BYTES);
+    bin->bottom = (uint16_t)bottom_of(slot);
     bin->limit = bin->bottom;
     set_top(bin, bin->bottom);
 }
@@ -110,7 +115,11 @@ void front_spill(struct front *front, unsigned size_class, void *object)
         unsigned going = (count + 1) / 2;
         void *old[FRONT_MOST_OBJECTS];
         memcpy(old, slots, going * sizeof *old);
+        /* Empty meanwhile: a child that is forked now must not find an object twice. */
+        set_top(bin, bin->bottom);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
         memmove(slots, slots + going, (count - going) * sizeof *old);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
         set_top(bin, bin->bottom + (count - going) * (uint64_t)FRONT_SLOT_BYTES);
         put_back(front, size_class, old, going);
     }
@@ -130,18 +139,32 @@ void front_flush(struct front *front)
     }
 }
 
-void front_count(const struct front *front, struct counters *counters)
+void front_repair(struct front *front)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+        struct bin *bin = &front->bins[c];
+        if (bin->bottom == 0 || get_top(bin) < bin->bottom)
+            set_top(bin, bin->bottom);
+    }
+}
+
+void front_count(const struct front *front, struct counters *counters)
+{
+    /* Not read from the bin, which its owner may be placing. */
+    size_t slot = 0;
+
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         uint64_t word = __atomic_load_n(&front->bins[c].word, __ATOMIC_RELAXED);
+        uint64_t top = word & FRONT_TOP_MASK;
         uint64_t refilled = (uint64_t)__atomic_load_n(&front->net_refilled[c], __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
         uint64_t allocations = word >> FRONT_TOP_BITS;
-        uint64_t held = ((word & FRONT_TOP_MASK) - front->bins[c].bottom) / FRONT_SLOT_BYTES;
+        uint64_t held = top ? (top - bottom_of(slot)) / FRONT_SLOT_BYTES : 0;
         uint64_t frees = allocations + held - refilled;
         counters->allocations += allocations;
         counters->frees += frees;
         counters->allocated_bytes += allocations * slab_class_bytes(c);
         counters->freed_bytes += frees * slab_class_bytes(c);
+        slot += front_capacity(c) + 1;
     }
 }

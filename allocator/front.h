@@ -94,7 +94,8 @@ static inline bool front_push(struct front *front, size_t size_class, void *obje
     if (__builtin_expect(slot[0] == object, 0))
         return false;
     slot[1] = object;
-    __atomic_store_n(&bin->word, word + FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
+    /* In this order, for the child of a fork. */
+    __atomic_store_n(&bin->word, word + FRONT_SLOT_BYTES, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -107,6 +108,10 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
 void front_spill(struct front *front, unsigned size_class, void *object);
 /* Puts everything back into the slabs. */
 void front_flush(struct front *front);
+
+/* Makes a front whole again that its owner was perhaps just changing, for the child of a fork: what
+ * was on its way is lost. */
+void front_repair(struct front *front);
 
 struct counters;
 /* Adds what went through this front to the counters. */

@@ -229,13 +229,15 @@ static void after_fork_in_parent(void)
     after_fork(lock_drop);
 }
 
-/* The other threads are gone, their heaps free for adoption.  Their fronts are whole: one store
- * completes a push or a pop, and the sum of what is held is made anew. */
+/* The other threads are gone, their heaps free for adoption.  One store completes a push or a pop;
+ * what a front had on its way to or from the slabs or the block heap is lost, and the sum of what
+ * is held is made anew. */
 static void after_fork_in_child(void)
 {
     after_fork(lock_reset);
     for (struct heap *heap = all_heaps; heap; heap = heap->next)
         if (heap->is_owned && heap != heaps_current) {
+            front_repair(&heap->front);
             block_front_recount(&heap->block_front);
             heap->is_owned = false;
             heap->next_idle = idle_heaps;

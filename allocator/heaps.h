@@ -14,7 +14,7 @@
 extern struct heap heap_plain HIDDEN;
 
 /* The calling thread's heap; heap_none before its first slow call and after its end.  heap_none's
- * bins are empty and full at once (count 0, limit 0), so every fast path leaves it for the slow
+ * bins are empty and full at once (top 0, limit 0), so every fast path leaves it for the slow
  * one and nobody writes to it. */
 extern struct heap heap_none HIDDEN;
 extern __thread struct heap *heaps_current HIDDEN __attribute__((tls_model("initial-exec")));

@@ -100,6 +100,15 @@ static size_t round_to_page(size_t bytes)
     return (bytes + os_page_bytes() - 1) & ~(os_page_bytes() - 1);
 }
 
+/* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
+ * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
+ * objects, this one and the others, are worth it (EXPERIMENTS.md, "Huge pages for large objects").
+ */
+static bool is_huge(size_t bytes, size_t other_bytes)
+{
+    return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
+}
+
 /* --- kept mappings -------------------------------------------------------------------------- */
 
 static void forget(size_t index)
@@ -173,15 +182,18 @@ static size_t choose_kept(size_t bytes)
     return best;
 }
 
-/* Turns a kept mapping into one of `bytes`; NULL where there is none. */
+/* Turns a kept mapping into one of `bytes`; NULL where there is none, or a new one is better:
+ * moved, a mapping keeps small pages. */
 static void *reuse(size_t bytes)
 {
     if (large_objects.kept_count == 0)
         return NULL;
 
-    large_objects.was_reused = true;
     size_t index = choose_kept(bytes);
     struct large_kept chosen = large_objects.kept[index];
+    if (chosen.mapped < bytes && is_huge(bytes, large_objects.live_bytes))
+        return NULL;
+    large_objects.was_reused = true;
     char *start = (char *)chosen.start;
     forget(index);
     if (chosen.mapped > bytes)
@@ -194,14 +206,6 @@ static void *reuse(size_t bytes)
     return start;
 }
 
-/* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
- * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
- * objects together are worth it (EXPERIMENTS.md, "Huge pages for large objects"). */
-static bool is_huge(size_t bytes)
-{
-    return bytes >= OS_HUGE_BYTES && large_objects.live_bytes + bytes >= HUGE_FROM;
-}
-
 static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
 {
     size_t given = 0;
@@ -212,13 +216,14 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
         given += large_objects.kept[0].mapped;
         unmap_oldest();
     }
-    in_huge_pages = in_huge_pages && is_huge(bytes);
-    if (in_huge_pages && align < OS_HUGE_BYTES)
-        align = OS_HUGE_BYTES;
-    void *start = os_map(bytes, align);
-    if (start && in_huge_pages)
-        os_allow_huge(start, bytes);
-    return start;
+    if (in_huge_pages && is_huge(bytes, large_objects.live_bytes)) {
+        void *start = os_map(bytes, align > OS_HUGE_BYTES ? align : OS_HUGE_BYTES);
+        if (start) {
+            os_allow_huge(start, bytes);
+            return start;
+        }
+    }
+    return os_map(bytes, align);
 }
 
 size_t large_decay(bool all)
@@ -332,9 +337,9 @@ void large_free_all(const void *owner)
 
 /* How much to map for an object that grows to `usable` bytes. A huge page that only begins in the
  * object fills the room behind it as well, which is little enough only for the largest. */
-static size_t with_room(size_t usable)
+static size_t with_room(size_t usable, bool in_huge_pages)
 {
-    bool has_room = !is_huge(usable) || usable >= HUGE_FROM;
+    bool has_room = !in_huge_pages || usable >= HUGE_FROM;
 
     return has_room ? round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
 }
@@ -342,8 +347,8 @@ static size_t with_room(size_t usable)
 static void *grow(struct large_record *record, size_t usable)
 {
     void *start = (void *)record->start;
-    size_t wanted[] = {with_room(usable), usable};
-    bool in_huge_pages = is_huge(usable);
+    bool in_huge_pages = is_huge(usable, large_objects.live_bytes - record->usable);
+    size_t wanted[] = {with_room(usable, in_huge_pages), usable};
 
     if (usable <= record->mapped) {
         record->usable = usable;

@@ -6,8 +6,8 @@
  *
  * Invariants: `table` has a power of two of slots, at most half of them in use; a record lies in
  * the first slot that was free at or after its hash, so that a search ends at a free slot;
- * usable <= mapped, both multiples of the page, and the bytes between hold no memory: they are
- * room that realloc left itself to grow into.
+ * usable <= mapped, both multiples of the page, and the bytes between, room that realloc left
+ * itself to grow into, hold no memory but the rest of a huge page.
  *
  * A few freed mappings are kept, oldest first, so that a program that allocates and frees large
  * objects in turn doesn't get new pages from the system each time.  A new object takes a kept

@@ -86,21 +86,24 @@ static void *remap(void *start, size_t old_bytes, size_t new_bytes, int flags, v
     return moved == MAP_FAILED ? NULL : moved;
 }
 
+/* Moves a mapping to a multiple of `align`, which is more than a page; NULL where that fails. */
+static void *remap_aligned(void *start, size_t old_bytes, size_t new_bytes, size_t align)
+{
+    void *target = reserve_aligned(new_bytes, align);
+
+    /* Where this fails the target stays reserved: the kernel may have unmapped it already, and by
+     * now another thread have mapped something there. */
+    return target ? remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target)
+                  : NULL;
+}
+
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
 {
-    if (align <= os_page_bytes())
-        return remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
-
     void *resized = remap(start, old_bytes, new_bytes, 0, NULL);
-    if (resized)
-        return resized;
-    void *target = reserve_aligned(new_bytes, align);
-    if (!target)
-        return NULL;
-    resized = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target);
-    if (!resized)
-        os_unmap(target, new_bytes);
-    return resized;
+
+    if (!resized && align > os_page_bytes())
+        resized = remap_aligned(start, old_bytes, new_bytes, align);
+    return resized ? resized : remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
 }
 
 void *os_reserve(void *wanted, size_t bytes)

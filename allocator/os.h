@@ -19,8 +19,8 @@ size_t os_page_bytes(void);
  * the page), or NULL. */
 void *os_map(size_t bytes, size_t align);
 void os_unmap(void *start, size_t bytes);
-/* Resizes a mapping, and moves it, to a multiple of `align`, where it can't grow in place.  Returns
- * its address or NULL. */
+/* Resizes a mapping, and moves it where it can't grow in place, to a multiple of `align` if that
+ * can be had.  Returns its address or NULL. */
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align);
 
 /* Reserves addresses without memory, at `wanted` exactly or, where `wanted` is NULL, anywhere. */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "allocator/tests/test_process.h"
 
@@ -250,6 +251,31 @@ static void test_growth_through_huge_pages(void **state)
     mem_free(object);
 }
 
+/* Where addresses are scarce an object does without its place at a huge page. */
+static void test_growth_in_little_room(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    if (IS_SANITIZED)
+        skip();
+    /* The least that a heap may reserve is taken before the limit is set. */
+    mem_free(mem_malloc(1));
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    struct rlimit low = {process_memory().mapped_bytes + 45 * MIB, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+    char *object = mem_malloc(20 * MIB);
+    assert_non_null(object);
+    object[20 * MIB - 1] = 1;
+    object = mem_realloc(object, 44 * MIB);
+    assert_non_null(object);
+    assert_int_equal(object[20 * MIB - 1], 1);
+    mem_free(object);
+    object = mem_malloc(44 * MIB);
+    assert_non_null(object);
+    mem_free(object);
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
 /* --- sixteen gibibytes ---------------------------------------------------------------------- */
 
 /* Objects of `least` to `most` bytes, the first byte of each written, until all together have
@@ -358,6 +384,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ten_million_objects),
         cmocka_unit_test(test_large_objects_hold_what_is_written),
         cmocka_unit_test(test_growth_through_huge_pages),
+        cmocka_unit_test(test_growth_in_little_room),
         cmocka_unit_test(test_sparse_heap_of_all_sizes),
         cmocka_unit_test(test_sparse_heap_of_blocks),
         cmocka_unit_test(test_sparse_heap_beside_the_break),
