@@ -1,5 +1,8 @@
 /* Calls one pair of functions COUNT times, for counting instructions: instructions FAMILY SIZE
- * COUNT.  FAMILY is plain, ts, or none for the loop alone. */
+ * COUNT.  FAMILY is plain, ts, or none for the loop alone; wave allocates COUNT objects before it
+ * frees the first, in a process that had a second thread: its heap lies beyond the program break,
+ * and memory goes back to the system. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +17,32 @@ static void *no_malloc(size_t size)
 static void no_free(void *ptr)
 {
     (void)ptr;
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+static int play_wave(size_t size, size_t count)
+{
+    void **live = calloc(count, sizeof *live);
+    pthread_t thread;
+
+    if (!live)
+        return 1;
+    for (size_t i = 0; i < count; i++) {
+        live[i] = mem_malloc_ts(size);
+        if (i == count / 2) {
+            if (pthread_create(&thread, NULL, do_nothing, NULL) != 0)
+                return 1;
+            pthread_join(thread, NULL);
+        }
+    }
+    for (size_t i = count; i > 0; i--)
+        mem_free_ts(live[i - 1]);
+    free(live);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -31,6 +60,8 @@ int main(int argc, char **argv)
         release = mem_free_ts;
     }
     size_t size = strtoul(argv[2], NULL, 10);
+    if (strcmp(argv[1], "wave") == 0)
+        return play_wave(size, strtoul(argv[3], NULL, 10));
     for (long count = strtol(argv[3], NULL, 10); count > 0; count--)
         release(allocate(size));
     return 0;
