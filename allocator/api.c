@@ -7,8 +7,6 @@
 
 #include "allocator/api.h"
 
-#define NOINLINE __attribute__((noinline))
-
 /* --- mem_*: one heap ------------------------------------------------------------------------ */
 
 /* Functions of their own, so that the frequent way keeps its arguments where they are. */

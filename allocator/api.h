@@ -7,8 +7,8 @@
 #include "allocator/heaps.h"
 
 /* The slow ways of the thread-safe family. */
-__attribute__((noinline)) void *api_alloc_ts(size_t size, size_t alignment, bool zeroed);
-__attribute__((noinline)) void api_free_ts(void *ptr, unsigned kind);
+NOINLINE void *api_alloc_ts(size_t size, size_t alignment, bool zeroed);
+NOINLINE void api_free_ts(void *ptr, unsigned kind);
 
 static inline void *api_malloc_ts(size_t size)
 {

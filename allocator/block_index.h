@@ -98,6 +98,12 @@ static inline void block_index_insert(struct block_index *index, struct block *b
     index->lists[list] = block;
 }
 
+static inline void block_index_check(bool is_whole, const struct block *block)
+{
+    if (__builtin_expect(!is_whole, 0))
+        fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+}
+
 static inline void block_index_remove(struct block_index *index, struct block *block)
 {
     size_t size = block_bytes(block);
@@ -109,19 +115,16 @@ static inline void block_index_remove(struct block_index *index, struct block *b
     }
     struct block *next = block->next, *previous = block->previous;
     if (next) {
-        if (__builtin_expect(next->previous != block, 0))
-            fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+        block_index_check(next->previous == block, block);
         next->previous = previous;
     }
     if (previous) {
-        if (__builtin_expect(previous->next != block, 0))
-            fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+        block_index_check(previous->next == block, block);
         previous->next = next;
         return;
     }
     unsigned list = block_list(size);
-    if (__builtin_expect(index->lists[list] != block, 0))
-        fault_die("heap corrupted: broken list of free blocks", block_payload(block));
+    block_index_check(index->lists[list] == block, block);
     index->lists[list] = next;
     if (!next)
         index->list_bits[list / 64] &= ~(UINT64_C(1) << (list % 64));

@@ -45,7 +45,8 @@ static void **objects_of(struct front *front, const struct bin *bin)
     return front_slot(front, bin->bottom) + 1;
 }
 
-static void raise_limit(struct front *front, unsigned size_class)
+/* Returns how many objects the bin has room for now. */
+static unsigned raise_limit(struct front *front, unsigned size_class)
 {
     struct bin *bin = &front->bins[size_class];
 
@@ -53,7 +54,9 @@ static void raise_limit(struct front *front, unsigned size_class)
         place_bin(front, size_class);
     unsigned room = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES;
     unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacity(size_class);
-    bin->limit = (uint16_t)(bin->bottom + (wanted < most ? wanted : most) * FRONT_SLOT_BYTES);
+    room = wanted < most ? wanted : most;
+    bin->limit = (uint16_t)(bin->bottom + room * FRONT_SLOT_BYTES);
+    return room;
 }
 
 static void add_net(struct front *front, unsigned size_class, int64_t objects)
@@ -75,8 +78,7 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     struct bin *bin = &front->bins[size_class];
     void *object;
 
-    raise_limit(front, size_class);
-    unsigned room = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES;
+    unsigned room = raise_limit(front, size_class);
     unsigned wanted = room / 2;
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
@@ -109,7 +111,7 @@ void front_spill(struct front *front, unsigned size_class, void *object)
 
     if (count > 0 && slots[count - 1] == object)
         fault_die("double free", object);
-    raise_limit(front, size_class);
+    (void)raise_limit(front, size_class);
     if (get_top(bin) >= bin->limit) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = (count + 1) / 2;

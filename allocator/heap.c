@@ -8,9 +8,6 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
-/* Keeps the registers that rare ways need from being saved on the frequent ones. */
-#define NOINLINE __attribute__((noinline))
-
 struct block_heap heap_blocks;
 struct slab_set heap_slabs[HEAP_NODES];
 
@@ -243,8 +240,7 @@ static bool resize_small(const void *ptr, size_t bytes)
 static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
 {
     /* What became small moves to a slab. */
-    if ((bytes <= SLAB_MOST_BYTES && slab_class(bytes) != SLAB_NO_CLASS) ||
-        bytes >= MEM_MMAP_THRESHOLD)
+    if (!is_block_size(bytes))
         return false;
     size_t before = block_usable(ptr);
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))

@@ -99,10 +99,13 @@ static void *remap_aligned(void *start, size_t old_bytes, size_t new_bytes, size
 
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
 {
-    void *resized = remap(start, old_bytes, new_bytes, 0, NULL);
+    void *resized = NULL;
 
-    if (!resized && align > os_page_bytes())
-        resized = remap_aligned(start, old_bytes, new_bytes, align);
+    if (align > os_page_bytes()) {
+        resized = remap(start, old_bytes, new_bytes, 0, NULL);
+        if (!resized)
+            resized = remap_aligned(start, old_bytes, new_bytes, align);
+    }
     return resized ? resized : remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
 }
 

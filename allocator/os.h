@@ -12,6 +12,9 @@
  * through a table to reach each of them. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* For rare ways: keeps the registers that they need from being saved on the frequent ones. */
+#define NOINLINE __attribute__((noinline))
+
 /* The granularity of mappings; 4096 where the kernel does not say. */
 size_t os_page_bytes(void);
 

@@ -24,7 +24,7 @@ struct table {
 /* Guarded by the zone's lock, but for the entries of live slabs. */
 static struct table slab_table, number_table; /* of struct slab; of uint32_t, indexed by unit */
 static uint32_t slabs_used;                   /* entries of slab_table that have ever been in use */
-static struct slab *unused_slabs; /* those that no longer are, linked through node.left */
+static struct tree_node *unused_slabs;        /* those that no longer are, linked through `left` */
 
 /* At first: every step to 128 bytes, every other one to 256, every fourth to 512, and blocks
  * beyond: at most 1/5 of an object is lost to rounding. */
@@ -51,6 +51,9 @@ static size_t sampled_bytes[SLAB_CLASSES + 1];
 
 static void give_own_class(unsigned steps)
 {
+    /* The lowest class serves size 0 as well. */
+    if (steps == 0)
+        return;
     __atomic_store_n(&slab_class_table[steps], (uint8_t)(steps - 1), __ATOMIC_RELAXED);
 }
 
@@ -58,7 +61,7 @@ void slab_sample(size_t bytes, unsigned count)
 {
     unsigned steps = slab_steps(bytes), size_class = slab_class(bytes);
 
-    if (steps == 0 || size_class == steps - 1)
+    if (size_class == steps - 1)
         return;
     size_t sampled = __atomic_add_fetch(&sampled_bytes[steps], count * bytes, __ATOMIC_RELAXED);
     size_t units = __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
@@ -68,8 +71,7 @@ void slab_sample(size_t bytes, unsigned count)
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)
 {
-    /* No bytes have a class of their own already. */
-    if (bytes > 0 && live_bytes >= OWN_CLASS_BYTES)
+    if (live_bytes >= OWN_CLASS_BYTES)
         give_own_class(slab_steps(bytes));
 }
 
@@ -129,12 +131,13 @@ static bool commit_entry(struct table *table, size_t index, size_t entry_bytes)
 /* Gives a unit an entry of the table of slabs; NULL where there is no memory. */
 static struct slab *take_entry(size_t unit)
 {
-    struct slab *slab = unused_slabs;
+    struct slab *slab;
 
     if (!commit_entry(&number_table, unit, sizeof(uint32_t)))
         return NULL;
-    if (slab) {
-        unused_slabs = (struct slab *)slab->node.left;
+    if (unused_slabs) {
+        slab = slab_of_node(unused_slabs);
+        unused_slabs = slab->node.left;
     } else {
         if (!commit_entry(&slab_table, slabs_used, sizeof *slab))
             return NULL;
@@ -147,8 +150,8 @@ static struct slab *take_entry(size_t unit)
 
 static void give_entry(struct slab *slab)
 {
-    slab->node.left = (struct tree_node *)unused_slabs;
-    unused_slabs = slab;
+    slab->node.left = unused_slabs;
+    unused_slabs = &slab->node;
 }
 
 static void set_all_free(struct slab *slab)

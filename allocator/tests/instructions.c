@@ -1,7 +1,7 @@
 /* Calls one pair of functions COUNT times, for counting instructions: instructions FAMILY SIZE
  * COUNT.  FAMILY is plain, ts, or none for the loop alone; wave allocates COUNT objects before it
- * frees the first, in a process that had a second thread: its heap lies beyond the program break,
- * and memory goes back to the system. */
+ * frees the last of them first, and starts a thread half way: the heap is in two parts, far from
+ * each other, and memory of both goes back to the system. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
