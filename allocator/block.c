@@ -367,9 +367,8 @@ size_t block_usable(const void *payload)
 }
 
 /* Purges the whole pages of a free block that hold neither its links nor its footer. */
-static size_t purge_inside(struct block_heap *heap, struct block *block)
+static size_t purge_inside(struct block *block)
 {
-    (void)heap;
     size_t page = os_page_bytes();
     uintptr_t start = (uintptr_t)(block_node(block) + 1);
     uintptr_t end = (uintptr_t)footer_before(after(block));
@@ -383,18 +382,32 @@ static size_t purge_inside(struct block_heap *heap, struct block *block)
     return end - start;
 }
 
-/* Gives the units of a listed free block to the zone where that frees more pages than purging the
- * block's inside would: the words that end and start segments occupy a page each. */
-static size_t give_units(struct block_heap *heap, struct block *block)
+/* Gives the units of a free block in the index to the zone where that frees more pages than purging
+ * the block's inside would: the words that end and start segments occupy a page each.  Returns
+ * false, with nothing done, where it would not. */
+static bool give_units(struct block_heap *heap, struct block *block)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_TAG_BYTES;
     uintptr_t end = (uintptr_t)after(block) + BLOCK_TAG_BYTES;
     bool fills_units = ((start | end) & (UNIT_BYTES - 1)) == 0;
 
     if (!fills_units && end - start < 4 * UNIT_BYTES)
-        return 0;
+        return false;
     block_index_remove(&heap->free, block);
     release_units(heap, block, 1);
+    return true;
+}
+
+static size_t return_memory(struct block_heap *heap, struct block *block)
+{
+    return give_units(heap, block) ? 0 : purge_inside(block);
+}
+
+static size_t return_idle(struct block_heap *heap, struct block *block)
+{
+    if (block->tag & BLOCK_TAG_IDLE)
+        return return_memory(heap, block);
+    block->tag |= BLOCK_TAG_IDLE;
     return 0;
 }
 
@@ -420,8 +433,15 @@ static size_t visit_free(struct block_heap *heap,
 
 size_t block_trim(struct block_heap *heap)
 {
-    (void)visit_free(heap, give_units);
-    return visit_free(heap, purge_inside);
+    size_t bytes = visit_free(heap, return_memory);
+
+    /* And what is left beside the units that went. */
+    return bytes + visit_free(heap, return_memory);
+}
+
+size_t block_decay(struct block_heap *heap)
+{
+    return visit_free(heap, return_idle);
 }
 
 void block_give_all(struct block_heap *heap)

@@ -9,10 +9,11 @@
  *
  * Invariants:
  *   - a tag is the block's size in bytes, a multiple of 16 and at least MEM_MIN_BLOCK_SIZE, plus
- *     BLOCK_TAG_USED, BLOCK_TAG_PREVIOUS_USED and BLOCK_TAG_PURGED (free, and its whole pages hold
- *     no memory); the tag lies 8 bytes before a multiple of 16;
- *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is false
- * is the word before the tag a footer, which repeats the size of the block before;
+ *     BLOCK_TAG_USED, BLOCK_TAG_PREVIOUS_USED and, in free blocks, BLOCK_TAG_PURGED (no memory in
+ *     whole pages) and BLOCK_TAG_IDLE (free since the last block_decay); the tag lies 8 bytes
+ *     before a multiple of 16;
+ *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is
+ *     false is the word before the tag a footer, which repeats the size of the block before;
  *   - no two free blocks are neighbours;
  *   - every free block is in the index (block_index.h), and nothing else is.
  *
@@ -88,6 +89,8 @@ size_t block_usable(const void *payload);
 /* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
  * system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
+/* The same for those free blocks alone that were free, and as large, at the last call. */
+size_t block_decay(struct block_heap *heap);
 
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);

@@ -22,6 +22,7 @@ enum {
     BLOCK_TAG_USED = 1,
     BLOCK_TAG_PREVIOUS_USED = 2,
     BLOCK_TAG_PURGED = 4,
+    BLOCK_TAG_IDLE = 8,
     BLOCK_TAG_FLAGS = 15
 };
 

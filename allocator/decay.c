@@ -30,7 +30,7 @@ static void purge_idle(size_t most)
     zone.idle_units = left;
 }
 
-unsigned decay_look(void)
+unsigned decay_look(struct block_heap *blocks)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
@@ -42,6 +42,7 @@ unsigned decay_look(void)
         decay.rounds++;
         is_late = true;
         purge_idle(SIZE_MAX);
+        (void)block_decay(blocks);
         ages = true;
     } else if (looks % LOOKS_PER_STEP == 0) {
         purge_idle(UNITS_PER_STEP);

@@ -71,7 +71,7 @@ static void count_slow_call(struct heap *heap)
 {
     if (++heap->slow_calls % DECAY_PERIOD != 0)
         return;
-    unsigned rounds = decay_look();
+    unsigned rounds = decay_look(&heap_blocks);
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
     heap->decay_rounds = rounds;

@@ -124,6 +124,35 @@ static void test_resize_in_place(void **state)
     (void)block_free(&blocks, stop);
 }
 
+/* A row of free blocks, each too small to go to the zone when it was freed. */
+static void test_idle_blocks_go_to_the_zone(void **state)
+{
+    (void)state;
+    enum { COUNT = 10 };
+    const size_t bytes = 50000;
+    char *holes[COUNT], *stops[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        holes[i] = block_alloc(&blocks, bytes, ALIGNMENT, true);
+        stops[i] = block_alloc(&blocks, 100, ALIGNMENT, true);
+    }
+    for (int i = 0; i < COUNT; i++)
+        (void)block_free(&blocks, holes[i]);
+    size_t free_before = zone.free_units;
+
+    (void)block_decay(&blocks);
+    assert_int_equal(zone.free_units, free_before);
+    /* Free again, but not for the whole of the interval. */
+    char *used = block_alloc(&blocks, bytes, ALIGNMENT, true);
+    (void)block_free(&blocks, used);
+    (void)block_decay(&blocks);
+    assert_int_equal(zone_kind(used + bytes / 2), UNIT_BLOCK);
+    assert_true(zone.free_units >= free_before + (COUNT - 1) * (bytes / UNIT_BYTES - 1));
+    for (int i = 0; i < COUNT; i++) {
+        verify(stops[i]);
+        (void)block_free(&blocks, stops[i]);
+    }
+}
+
 static void test_everything_freed_returns_every_unit(void **state)
 {
     (void)state;
@@ -142,6 +171,8 @@ static void test_everything_freed_returns_every_unit(void **state)
         }
         if (step % 1000 == 0 && live[i])
             verify(live[i]);
+        if (step % 500 == 0)
+            (void)block_decay(&blocks);
     }
     for (size_t i = 0; i < COUNT; i++)
         if (live[i])
@@ -161,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_coalescing_in_every_order),
         cmocka_unit_test(test_best_fit_above_the_lists),
         cmocka_unit_test(test_resize_in_place),
+        cmocka_unit_test(test_idle_blocks_go_to_the_zone),
         cmocka_unit_test(test_everything_freed_returns_every_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
