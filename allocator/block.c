@@ -411,37 +411,71 @@ static size_t return_idle(struct block_heap *heap, struct block *block)
     return 0;
 }
 
-/* Calls `visit` for every free block that may hold a whole page, and adds up what it returns. */
-static size_t visit_free(struct block_heap *heap,
+/* The tree, where lists are counted. */
+enum { BLOCK_TREE = BLOCK_LISTS };
+
+static struct block *first_free(const struct block_heap *heap, unsigned list)
+{
+    struct tree_node *lowest;
+
+    if (list < BLOCK_TREE)
+        return heap->free.lists[list];
+    lowest = tree_first(heap->free.tree);
+    return lowest ? block_of(lowest) : NULL;
+}
+
+static struct block *next_free(const struct block_heap *heap, unsigned list, struct block *block)
+{
+    struct tree_node *next;
+
+    if (list < BLOCK_TREE)
+        return block->next;
+    next = tree_after(heap->free.tree, block_node(block));
+    return next ? block_of(next) : NULL;
+}
+
+/* Calls `visit`, which may take a block out of the index, for `most` free blocks of a list or of
+ * the tree, or for all; adds up what it returns, and counts *most down. */
+static size_t visit_list(struct block_heap *heap, unsigned list, size_t *most,
                          size_t (*visit)(struct block_heap *heap, struct block *block))
 {
-    struct tree_node *next_node;
     struct block *next;
     size_t sum = 0;
 
-    for (struct tree_node *node = tree_first(heap->free.tree); node; node = next_node) {
-        next_node = tree_after(heap->free.tree, node);
-        sum += visit(heap, block_of(node));
+    for (struct block *block = first_free(heap, list); block && *most > 0; block = next) {
+        next = next_free(heap, list, block);
+        sum += visit(heap, block);
+        --*most;
     }
-    for (unsigned list = block_list(os_page_bytes()); list < BLOCK_LISTS; list++)
-        for (struct block *block = heap->free.lists[list]; block; block = next) {
-            next = block->next;
-            sum += visit(heap, block);
-        }
+    return sum;
+}
+
+/* The same for all lists that hold whole pages and for the tree, beginning where the last call
+ * ended. */
+static size_t visit_free(struct block_heap *heap, size_t most,
+                         size_t (*visit)(struct block_heap *heap, struct block *block))
+{
+    const unsigned first = block_list(os_page_bytes()), count = BLOCK_TREE + 1 - first;
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < count && most > 0; i++) {
+        sum += visit_list(heap, first + heap->visited % count, &most, visit);
+        heap->visited++;
+    }
     return sum;
 }
 
 size_t block_trim(struct block_heap *heap)
 {
-    size_t bytes = visit_free(heap, return_memory);
+    size_t bytes = visit_free(heap, SIZE_MAX, return_memory);
 
     /* And what is left beside the units that went. */
-    return bytes + visit_free(heap, return_memory);
+    return bytes + visit_free(heap, SIZE_MAX, return_memory);
 }
 
-size_t block_decay(struct block_heap *heap)
+size_t block_decay(struct block_heap *heap, size_t most)
 {
-    return visit_free(heap, return_idle);
+    return visit_free(heap, most, return_idle);
 }
 
 void block_give_all(struct block_heap *heap)

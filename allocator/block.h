@@ -10,7 +10,7 @@
  * Invariants:
  *   - a tag is the block's size in bytes, a multiple of 16 and at least MEM_MIN_BLOCK_SIZE, plus
  *     BLOCK_TAG_USED, BLOCK_TAG_PREVIOUS_USED and, in free blocks, BLOCK_TAG_PURGED (no memory in
- *     whole pages) and BLOCK_TAG_IDLE (free since the last block_decay); the tag lies 8 bytes
+ *     whole pages) and BLOCK_TAG_IDLE (seen free by block_decay); the tag lies 8 bytes
  *     before a multiple of 16;
  *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is
  *     false is the word before the tag a footer, which repeats the size of the block before;
@@ -45,6 +45,7 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;
+    unsigned visited; /* lists that block_trim and block_decay have gone through so far */
 };
 
 static inline size_t block_size_for(size_t bytes)
@@ -89,8 +90,9 @@ size_t block_usable(const void *payload);
 /* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
  * system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
-/* The same for those free blocks alone that were free, and as large, at the last call. */
-size_t block_decay(struct block_heap *heap);
+/* Looks at up to `most` free blocks, as many lists as that takes in turn, and does the same to
+ * those that were free, and as large, when it looked at them before. */
+size_t block_decay(struct block_heap *heap, size_t most);
 
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);

@@ -6,53 +6,67 @@
 enum {
     /* Looks between two steps at the pace of traffic: 1024 slow calls, some 150 us. */
     LOOKS_PER_STEP = 16,
-    /* Units given back in such a step: 32 KiB, some 5 us with the page faults that may follow. */
-    UNITS_PER_STEP = 4,
+    /* Such a step gives back this part of the idle units, at least one: what a burst leaves goes
+     * soon, what will be wanted again has time (EXPERIMENTS.md, "How idle memory goes"). */
+    IDLE_PART = 8,
+    /* Free blocks looked at in every other step; where there are more, time is left to it. */
+    BLOCKS_PER_LOOK = 64,
     INTERVAL_MS = 100
 };
 
 /* Guarded by the zone's lock, but for `looks`. */
 static struct {
     unsigned looks;
-    unsigned rounds; /* intervals that ended */
+    unsigned rounds; /* intervals of time that ended */
+    unsigned steps;  /* at the pace of traffic */
     uint64_t last_ms;
 } decay;
 
-/* Gives back what lay dirty since the last interval began, but at most `most` units. */
-static void purge_idle(size_t most)
+/* Gives back a number of those units that lay dirty since the last interval began. */
+static void purge_idle(size_t units)
+{
+    size_t left = zone.idle_units - units;
+
+    (void)zone_purge(zone.dirty_units - units);
+    zone.idle_units = left;
+}
+
+static void end_interval_of_time(struct block_heap *blocks)
+{
+    decay.rounds++;
+    purge_idle(zone.idle_units);
+    (void)block_decay(blocks, SIZE_MAX);
+    zone_begin_interval(true);
+}
+
+static void step_at_the_pace_of_traffic(struct block_heap *blocks)
 {
     size_t idle = zone.idle_units;
 
-    if (idle > most)
-        idle = most;
-    size_t left = zone.idle_units - idle;
-    (void)zone_purge(zone.dirty_units - idle);
-    zone.idle_units = left;
+    purge_idle(idle > IDLE_PART ? idle / IDLE_PART : idle > 0);
+    if (++decay.steps % 2 == 0)
+        (void)block_decay(blocks, BLOCKS_PER_LOOK);
+    zone_begin_interval(false);
 }
 
 unsigned decay_look(struct block_heap *blocks)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
-    bool is_late = false, ages = false;
+    bool is_late, is_step;
 
     lock_take(&zone.lock);
-    if (now_ms - decay.last_ms >= INTERVAL_MS) {
+    is_late = now_ms - decay.last_ms >= INTERVAL_MS;
+    is_step = looks % LOOKS_PER_STEP == 0;
+    if (is_late) {
         decay.last_ms = now_ms;
-        decay.rounds++;
-        is_late = true;
-        purge_idle(SIZE_MAX);
-        (void)block_decay(blocks);
-        ages = true;
-    } else if (looks % LOOKS_PER_STEP == 0) {
-        purge_idle(UNITS_PER_STEP);
-        ages = true;
+        end_interval_of_time(blocks);
+    } else if (is_step) {
+        step_at_the_pace_of_traffic(blocks);
     }
-    if (ages)
-        zone_begin_interval(is_late);
     unsigned rounds = decay.rounds;
     lock_drop(&zone.lock);
-    if (ages)
+    if (is_late || is_step)
         (void)large_decay(false);
     return rounds;
 }

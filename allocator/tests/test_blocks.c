@@ -124,6 +124,31 @@ static void test_resize_in_place(void **state)
     (void)block_free(&blocks, stop);
 }
 
+/* Whatever the order in which blocks of one size were freed, the lowest is found first. */
+static void test_lowest_of_equals(void **state)
+{
+    (void)state;
+    enum { COUNT = 4 };
+    const int order[COUNT] = {2, 0, 3, 1};
+    char *holes[COUNT], *stops[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        holes[i] = block_alloc(&blocks, 2000, ALIGNMENT, true);
+        stops[i] = block_alloc(&blocks, 100, ALIGNMENT, true);
+    }
+    for (int i = 0; i < COUNT; i++)
+        (void)block_free(&blocks, holes[order[i]]);
+
+    /* The last is found from a lower list, which is empty. */
+    assert_ptr_equal(block_alloc(&blocks, 2000, ALIGNMENT, true), holes[0]);
+    assert_ptr_equal(block_alloc(&blocks, 2000, ALIGNMENT, true), holes[1]);
+    assert_ptr_equal(block_alloc(&blocks, 1500, ALIGNMENT, true), holes[2]);
+    for (int i = 0; i < COUNT; i++) {
+        if (i < 3)
+            (void)block_free(&blocks, holes[i]);
+        (void)block_free(&blocks, stops[i]);
+    }
+}
+
 /* A row of free blocks, each too small to go to the zone when it was freed. */
 static void test_idle_blocks_go_to_the_zone(void **state)
 {
@@ -139,12 +164,12 @@ static void test_idle_blocks_go_to_the_zone(void **state)
         (void)block_free(&blocks, holes[i]);
     size_t free_before = zone.free_units;
 
-    (void)block_decay(&blocks);
+    (void)block_decay(&blocks, SIZE_MAX);
     assert_int_equal(zone.free_units, free_before);
     /* Free again, but not for the whole of the interval. */
     char *used = block_alloc(&blocks, bytes, ALIGNMENT, true);
     (void)block_free(&blocks, used);
-    (void)block_decay(&blocks);
+    (void)block_decay(&blocks, SIZE_MAX);
     assert_int_equal(zone_kind(used + bytes / 2), UNIT_BLOCK);
     assert_true(zone.free_units >= free_before + (COUNT - 1) * (bytes / UNIT_BYTES - 1));
     for (int i = 0; i < COUNT; i++) {
@@ -172,7 +197,7 @@ static void test_everything_freed_returns_every_unit(void **state)
         if (step % 1000 == 0 && live[i])
             verify(live[i]);
         if (step % 500 == 0)
-            (void)block_decay(&blocks);
+            (void)block_decay(&blocks, SIZE_MAX);
     }
     for (size_t i = 0; i < COUNT; i++)
         if (live[i])
@@ -192,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_coalescing_in_every_order),
         cmocka_unit_test(test_best_fit_above_the_lists),
         cmocka_unit_test(test_resize_in_place),
+        cmocka_unit_test(test_lowest_of_equals),
         cmocka_unit_test(test_idle_blocks_go_to_the_zone),
         cmocka_unit_test(test_everything_freed_returns_every_unit),
     };
