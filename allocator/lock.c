@@ -2,7 +2,7 @@
 
 /* How often to look again before sleeping.  A critical section here is some hundred
  * instructions; sleeping and waking costs several thousand. */
-enum { SPINS = 100 };
+enum { SPINS = 1000 };
 
 static inline void pause_briefly(void)
 {
