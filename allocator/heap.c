@@ -62,7 +62,7 @@ void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
     lock_take(&zone.lock);
-    (void)block_front_flush(&heap->block_front, heap->blocks);
+    (void)block_front_flush(&heap->block_front, heap_blocks_of(heap));
     lock_drop(&zone.lock);
 }
 
@@ -88,7 +88,7 @@ static void *take_small(struct heap *heap, size_t bytes)
     if (front_pop(&heap->front, size_class, &ptr))
         return ptr;
     count_slow_call(heap);
-    ptr = front_refill(&heap->front, heap->slabs, size_class);
+    ptr = front_refill(&heap->front, heap_slabs_of(heap), size_class);
     slab_sample(bytes, front_held(&heap->front, size_class) + 1);
     return ptr;
 }
@@ -96,15 +96,17 @@ static void *take_small(struct heap *heap, size_t bytes)
 /* What the front holds goes back before the block heap grows: it may merge into what is needed. */
 static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
+    struct block_heap *blocks = heap_blocks_of(heap);
+
     count_slow_call(heap);
     lock_take(&zone.lock);
-    void *ptr = block_alloc(heap->blocks, bytes, align, false);
-    if (!ptr && block_front_flush(&heap->block_front, heap->blocks))
-        ptr = block_alloc(heap->blocks, bytes, align, false);
+    void *ptr = block_alloc(blocks, bytes, align, false);
+    if (!ptr && block_front_flush(&heap->block_front, blocks))
+        ptr = block_alloc(blocks, bytes, align, false);
     if (!ptr)
-        ptr = block_alloc(heap->blocks, bytes, align, true);
+        ptr = block_alloc(blocks, bytes, align, true);
     if (bytes <= SLAB_MOST_BYTES)
-        slab_note_blocks(bytes, block_live_bytes(heap->blocks, bytes));
+        slab_note_blocks(bytes, block_live_bytes(blocks, bytes));
     lock_drop(&zone.lock);
     if (ptr)
         count_alloc(heap, block_size(ptr) - BLOCK_TAG_BYTES);
@@ -189,7 +191,7 @@ static void free_block(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
     lock_take(&zone.lock);
-    size_t usable = block_front_spill(&heap->block_front, heap->blocks, ptr);
+    size_t usable = block_front_spill(&heap->block_front, heap_blocks_of(heap), ptr);
     lock_drop(&zone.lock);
     count_free(heap, usable);
 }
@@ -246,7 +248,7 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
         return true;
     lock_take(&zone.lock);
-    bool done = block_resize(heap->blocks, ptr, bytes);
+    bool done = block_resize(heap_blocks_of(heap), ptr, bytes);
     size_t now = block_usable(ptr);
     lock_drop(&zone.lock);
     if (done)

@@ -12,19 +12,22 @@
 #include "allocator/counters.h"
 #include "allocator/front.h"
 
+/* A heap of zeros is an empty one: those that are not used cost neither the library's file nor the
+ * process a page. */
 struct heap {
-    struct front front;
-    struct slab_set *slabs; /* those of a node in heap_slabs, or an instance's own */
-    struct block_front block_front;
-    struct counters counters;  /* of blocks and large objects; slabs are counted by the front */
-    struct block_heap *blocks; /* heap_blocks, or an instance's own */
-    struct heap *next;         /* all thread heaps, or all instances; see heaps.h */
-    struct heap *previous;     /* of the instances */
-    struct guard *guards;      /* an instance's live objects, under memcheck; see checked.c */
-    struct heap *next_idle;    /* heaps without a thread */
-    bool is_owned;
+    struct front front;            /* first: the frequent ways take the fewest instructions so */
+    struct slab_set *own_slabs;    /* an instance's; NULL for those of the node */
+    struct block_heap *own_blocks; /* an instance's; NULL for heap_blocks */
+    struct heap *next;             /* all thread heaps, or all instances; see heaps.h */
+    struct heap *previous;         /* of the instances */
+    struct guard *guards;          /* an instance's live objects, under memcheck; see checked.c */
+    struct heap *next_idle;        /* heaps without a thread */
+    struct counters counters;      /* of blocks and large objects; slabs are counted by the front */
+    unsigned node;                 /* the index of its slabs in heap_slabs */
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
+    bool is_owned;
+    struct block_front block_front;
 };
 
 /* The block heap of all heaps but the instances; each is guarded by the zone's lock. */
@@ -37,7 +40,17 @@ extern struct slab_set heap_slabs[HEAP_NODES] HIDDEN;
 /* Tells whether the heap's objects are its own to destroy. */
 static inline bool heap_is_instance(const struct heap *heap)
 {
-    return heap->blocks->is_private;
+    return heap->own_blocks != NULL;
+}
+
+static inline struct block_heap *heap_blocks_of(const struct heap *heap)
+{
+    return heap->own_blocks ? heap->own_blocks : &heap_blocks;
+}
+
+static inline struct slab_set *heap_slabs_of(const struct heap *heap)
+{
+    return heap->own_slabs ? heap->own_slabs : &heap_slabs[heap->node];
 }
 
 /* Sets *ptr to an object from the heap's front; false where that has none of the size. */

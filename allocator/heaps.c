@@ -5,15 +5,15 @@
 #include "allocator/checked.h"
 #include "allocator/large.h"
 
-struct heap heap_plain = {.blocks = &heap_blocks, .slabs = heap_slabs};
-struct heap heap_none = {.blocks = &heap_blocks, .slabs = heap_slabs};
+struct heap heap_plain;
+struct heap heap_none;
 __thread struct heap *heaps_current __attribute__((tls_model("initial-exec"))) = &heap_none;
 
 /* The thread has run its destructors: a heap given to it now would never come back. */
 static __thread bool has_ended __attribute__((tls_model("initial-exec")));
 
 /* For threads without a heap: at their very end, under memcheck, or out of memory. */
-static struct heap heap_shared = {.blocks = &heap_blocks, .slabs = heap_slabs};
+static struct heap heap_shared;
 static struct lock shared_lock;
 
 /* Guarded by registry_lock, which comes before every other lock. */
@@ -48,12 +48,11 @@ static struct heap *adopt_or_create(void)
     if (heap) {
         idle_heaps = heap->next_idle;
     } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
-        heap->blocks = &heap_blocks;
         heap->next = all_heaps;
         all_heaps = heap;
     }
     if (heap) {
-        heap->slabs = &heap_slabs[os_node() % HEAP_NODES];
+        heap->node = os_node() % HEAP_NODES;
         heap->is_owned = true;
     }
     lock_drop(&registry_lock);
@@ -201,7 +200,7 @@ static void change_slab_locks(void (*change)(struct lock *))
     for (unsigned node = 0; node < HEAP_NODES; node++)
         slab_lock_all(&heap_slabs[node], change);
     for (struct heap *heap = instances; heap; heap = heap->next)
-        slab_lock_all(heap->slabs, change);
+        slab_lock_all(heap->own_slabs, change);
 }
 
 /* The child gets the memory as it is at the fork, with one thread: all locks are taken before, in

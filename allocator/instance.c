@@ -23,8 +23,8 @@ mem_heap_t *mem_heap_new(void)
         return NULL;
     }
     instance->blocks.is_private = true;
-    instance->heap.blocks = &instance->blocks;
-    instance->heap.slabs = &instance->slabs;
+    instance->heap.own_blocks = &instance->blocks;
+    instance->heap.own_slabs = &instance->slabs;
     heaps_add_instance(&instance->heap);
     return instance;
 }
