@@ -20,6 +20,7 @@ static struct {
     unsigned rounds; /* intervals of time that ended */
     unsigned steps;  /* at the pace of traffic */
     uint64_t last_ms;
+    size_t clean_taken; /* the zone's, at the last look */
 } decay;
 
 /* Gives back a number of those units that lay dirty since the last interval began. */
@@ -65,7 +66,11 @@ unsigned decay_look(struct block_heap *blocks)
         step_at_the_pace_of_traffic(blocks);
     }
     unsigned rounds = decay.rounds;
+    size_t grown_units = zone.clean_taken - decay.clean_taken;
+    decay.clean_taken = zone.clean_taken;
     lock_drop(&zone.lock);
+    if (grown_units > 0)
+        large_make_way(grown_units << UNIT_SHIFT);
     if (is_late || is_step)
         (void)large_decay(false);
     return rounds;

@@ -226,6 +226,22 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
     return os_map(bytes, align);
 }
 
+/* Costs at most as many page faults as the growth did, which is why wanting it back is no regret.
+ */
+void large_make_way(size_t bytes)
+{
+    lock_take(&large_objects.lock);
+    large_objects.grown_bytes += bytes;
+    while (large_objects.kept_count > 0 && large_objects.kept_bytes > large_objects.kept_most &&
+           large_objects.kept[0].mapped <= large_objects.grown_bytes) {
+        large_objects.grown_bytes -= large_objects.kept[0].mapped;
+        unmap_oldest();
+    }
+    if (large_objects.kept_count == 0)
+        large_objects.grown_bytes = 0;
+    lock_drop(&large_objects.lock);
+}
+
 size_t large_decay(bool all)
 {
     size_t before;

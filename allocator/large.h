@@ -11,10 +11,11 @@
  *
  * A few freed mappings are kept, oldest first, so that a program that allocates and frees large
  * objects in turn doesn't get new pages from the system each time.  A new object takes a kept
- * mapping whatever its size, cut or grown to fit: kept memory never makes the process larger than
- * it was.  What nobody took between two calls of large_decay goes.  How much is kept follows what
- * the program does: mapping again what was unmapped a moment ago raises the bound, an interval
- * without reuse lowers it.
+ * mapping whatever its size, cut or grown to fit, and what is kept makes way where the heap of
+ * small objects grows: kept memory hardly ever makes the process larger than it was.  What nobody
+ * took between two calls of large_decay goes.  How much is kept follows what the program does:
+ * mapping again what was unmapped a moment ago raises the bound, an interval without reuse lowers
+ * it.
  *
  * The lock in the struct guards it; every function takes it. */
 #ifndef ALLOCATOR_LARGE_H
@@ -51,6 +52,7 @@ struct large_objects {
     size_t kept_count, kept_bytes;
     size_t kept_most;      /* bytes; 0 stands for the least bound */
     size_t unmapped_bytes; /* since the last large_decay, for lack of room */
+    size_t grown_bytes;    /* told by large_make_way, and not made up for yet */
     bool was_reused;       /* since the last large_decay */
     struct lock lock;
 };
@@ -75,6 +77,9 @@ void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(void *start, size_t bytes);
+/* Tells that the process got so much new memory elsewhere: as many bytes of kept mappings, but for
+ * what the program has shown that it wants back, go to the system. */
+void large_make_way(size_t bytes);
 /* Returns kept mappings to the system: the old ones, or all; returns the number of bytes. */
 size_t large_decay(bool all);
 

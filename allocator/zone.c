@@ -352,6 +352,7 @@ void *zone_take(size_t units, unsigned kind)
     zone.free_units -= units;
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
+    zone.clean_taken += clean;
     settle_debt(clean);
     regret(clean);
     if (clean == units)
