@@ -12,6 +12,11 @@ enum { RELEASE_UNITS = 8 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
+/* A block of this size holds a whole unit, wherever it begins. */
+#define GIVEN_LEAST_BYTES (2 * UNIT_BYTES)
+
+struct block_heap shared_blocks;
+
 static bool is_used(const struct block *block)
 {
     return block->tag & BLOCK_TAG_USED;
@@ -476,6 +481,17 @@ size_t block_trim(struct block_heap *heap)
 size_t block_decay(struct block_heap *heap, size_t most)
 {
     return visit_free(heap, most, return_idle);
+}
+
+bool block_give_some(struct block_heap *heap)
+{
+    struct block *block = block_index_find(&heap->free, GIVEN_LEAST_BYTES);
+
+    if (!block)
+        return false;
+    block_index_remove(&heap->free, block);
+    release_units(heap, block, 1);
+    return true;
 }
 
 void block_give_all(struct block_heap *heap)

@@ -48,6 +48,9 @@ struct block_heap {
     unsigned visited; /* lists that block_trim and block_decay have gone through so far */
 };
 
+/* That of all heaps but the instances; each is guarded by the zone's lock. */
+extern struct block_heap shared_blocks HIDDEN;
+
 static inline size_t block_size_for(size_t bytes)
 {
     size_t size = (bytes + BLOCK_TAG_BYTES + MEM_ALIGNMENT - 1) & ~(MEM_ALIGNMENT - 1);
@@ -94,6 +97,9 @@ size_t block_trim(struct block_heap *heap);
  * those that were free, and as large, when it looked at them before. */
 size_t block_decay(struct block_heap *heap, size_t most);
 
+/* Gives the whole units of a small free block, of two units or more, to the zone: for whom that is
+ * dearer than the room in the block.  Returns false where there is no such block. */
+bool block_give_some(struct block_heap *heap);
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);
 

@@ -60,7 +60,7 @@ static void *raw_alloc(size_t bytes, size_t align)
     VALGRIND_DISABLE_ERROR_REPORTING;
     lock_take(&zone.lock);
     if (bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
-        block = block_alloc(&heap_blocks, bytes, align, true);
+        block = block_alloc(&shared_blocks, bytes, align, true);
     lock_drop(&zone.lock);
     if (!block)
         block = large_alloc(bytes, align, false, NULL);
@@ -71,7 +71,7 @@ static void *raw_alloc(size_t bytes, size_t align)
 static void raw_free(void *block)
 {
     if (zone_kind(block) == UNIT_BLOCK)
-        (void)block_free(&heap_blocks, block);
+        (void)block_free(&shared_blocks, block);
     else
         (void)large_free(block, NULL);
 }

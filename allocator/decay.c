@@ -1,5 +1,6 @@
 #include "allocator/decay.h"
 
+#include "allocator/block.h"
 #include "allocator/large.h"
 #include "allocator/zone.h"
 
@@ -32,25 +33,25 @@ static void purge_idle(size_t units)
     zone.idle_units = left;
 }
 
-static void end_interval_of_time(struct block_heap *blocks)
+static void end_interval_of_time(void)
 {
     decay.rounds++;
     purge_idle(zone.idle_units);
-    (void)block_decay(blocks, SIZE_MAX);
+    (void)block_decay(&shared_blocks, SIZE_MAX);
     zone_begin_interval(true);
 }
 
-static void step_at_the_pace_of_traffic(struct block_heap *blocks)
+static void step_at_the_pace_of_traffic(void)
 {
     size_t idle = zone.idle_units;
 
     purge_idle(idle > IDLE_PART ? idle / IDLE_PART : idle > 0);
     if (++decay.steps % 2 == 0)
-        (void)block_decay(blocks, BLOCKS_PER_LOOK);
+        (void)block_decay(&shared_blocks, BLOCKS_PER_LOOK);
     zone_begin_interval(false);
 }
 
-unsigned decay_look(struct block_heap *blocks)
+unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
@@ -61,9 +62,9 @@ unsigned decay_look(struct block_heap *blocks)
     is_step = looks % LOOKS_PER_STEP == 0;
     if (is_late) {
         decay.last_ms = now_ms;
-        end_interval_of_time(blocks);
+        end_interval_of_time();
     } else if (is_step) {
-        step_at_the_pace_of_traffic(blocks);
+        step_at_the_pace_of_traffic();
     }
     unsigned rounds = decay.rounds;
     size_t grown_units = zone.clean_taken - decay.clean_taken;

@@ -7,14 +7,11 @@
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 
-#include "allocator/block.h"
-
 /* Slow calls of one heap between two looks. */
 enum { DECAY_PERIOD = 64 };
 
-/* One look, which takes the locks of the zone and of the large objects: none may be held.  `blocks`
- * is the heap whose free blocks age.  Returns how many intervals of time have ended, so that a heap
- * notices that another one has. */
-unsigned decay_look(struct block_heap *blocks);
+/* One look.  Takes the locks of the zone and of the large objects: none may be held.  Returns how
+ * many intervals of time have ended, so that a heap notices that another one has. */
+unsigned decay_look(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
-struct block_heap heap_blocks;
 struct slab_set heap_slabs[HEAP_NODES];
 
 static const void *owner_of(const struct heap *heap)
@@ -71,7 +70,7 @@ static void count_slow_call(struct heap *heap)
 {
     if (++heap->slow_calls % DECAY_PERIOD != 0)
         return;
-    unsigned rounds = decay_look(&heap_blocks);
+    unsigned rounds = decay_look();
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
     heap->decay_rounds = rounds;

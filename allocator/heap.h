@@ -17,7 +17,7 @@
 struct heap {
     struct front front;            /* first: the frequent ways take the fewest instructions so */
     struct slab_set *own_slabs;    /* an instance's; NULL for those of the node */
-    struct block_heap *own_blocks; /* an instance's; NULL for heap_blocks */
+    struct block_heap *own_blocks; /* an instance's; NULL for shared_blocks */
     struct heap *next;             /* all thread heaps, or all instances; see heaps.h */
     struct heap *previous;         /* of the instances */
     struct guard *guards;          /* an instance's live objects, under memcheck; see checked.c */
@@ -29,9 +29,6 @@ struct heap {
     bool is_owned;
     struct block_front block_front;
 };
-
-/* The block heap of all heaps but the instances; each is guarded by the zone's lock. */
-extern struct block_heap heap_blocks HIDDEN;
 
 /* Slabs by memory node; machines with more nodes share. */
 enum { HEAP_NODES = 8 };
@@ -45,7 +42,7 @@ static inline bool heap_is_instance(const struct heap *heap)
 
 static inline struct block_heap *heap_blocks_of(const struct heap *heap)
 {
-    return heap->own_blocks ? heap->own_blocks : &heap_blocks;
+    return heap->own_blocks ? heap->own_blocks : &shared_blocks;
 }
 
 static inline struct slab_set *heap_slabs_of(const struct heap *heap)

@@ -100,7 +100,7 @@ size_t heaps_trim(bool plain_too)
     if (heaps_current != &heap_none)
         heap_flush(heaps_current);
     lock_take(&zone.lock);
-    size_t trimmed = block_trim(&heap_blocks);
+    size_t trimmed = block_trim(&shared_blocks);
     trimmed += zone_purge(0) << UNIT_SHIFT;
     lock_drop(&zone.lock);
     return trimmed + large_decay(true);
@@ -165,8 +165,8 @@ static struct mem_stats absolute_stats(void)
         .current_usage = total.allocated_bytes - total.freed_bytes,
         .num_allocations = total.allocations,
         .num_frees = total.frees,
-        .num_splits = heap_blocks.splits,
-        .num_coalesces = heap_blocks.coalesces,
+        .num_splits = shared_blocks.splits,
+        .num_coalesces = shared_blocks.coalesces,
     };
     lock_drop(&zone.lock);
     return stats;

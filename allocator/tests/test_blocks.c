@@ -178,6 +178,21 @@ static void test_idle_blocks_go_to_the_zone(void **state)
     }
 }
 
+static void test_free_block_gives_its_units(void **state)
+{
+    (void)state;
+    char *hole = block_alloc(&blocks, 3 * UNIT_BYTES, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
+    (void)block_free(&blocks, hole);
+    size_t free_before = zone.free_units;
+
+    assert_true(block_give_some(&blocks));
+    assert_true(zone.free_units >= free_before + 2);
+    verify(stop);
+    assert_false(block_give_some(&blocks));
+    (void)block_free(&blocks, stop);
+}
+
 static void test_everything_freed_returns_every_unit(void **state)
 {
     (void)state;
@@ -219,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_resize_in_place),
         cmocka_unit_test(test_lowest_of_equals),
         cmocka_unit_test(test_idle_blocks_go_to_the_zone),
+        cmocka_unit_test(test_free_block_gives_its_units),
         cmocka_unit_test(test_everything_freed_returns_every_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
