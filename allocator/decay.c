@@ -12,6 +12,8 @@ enum {
     IDLE_PART = 8,
     /* Free blocks looked at in every other step; where there are more, time is left to it. */
     BLOCKS_PER_LOOK = 64,
+    /* Kept mappings go by this part of what the zone grows. */
+    MAKE_WAY_PART = 2,
     INTERVAL_MS = 100
 };
 
@@ -71,7 +73,7 @@ unsigned decay_look(void)
     decay.clean_taken = zone.clean_taken;
     lock_drop(&zone.lock);
     if (grown_units > 0)
-        large_make_way(grown_units << UNIT_SHIFT);
+        large_make_way((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
     if (is_late || is_step)
         (void)large_decay(false);
     return rounds;

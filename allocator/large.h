@@ -52,7 +52,7 @@ struct large_objects {
     size_t kept_count, kept_bytes;
     size_t kept_most;      /* bytes; 0 stands for the least bound */
     size_t unmapped_bytes; /* since the last large_decay, for lack of room */
-    size_t grown_bytes;    /* told by large_make_way, and not made up for yet */
+    size_t grown_bytes;    /* asked for by large_make_way and not given yet */
     bool was_reused;       /* since the last large_decay */
     struct lock lock;
 };
@@ -77,8 +77,8 @@ void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(void *start, size_t bytes);
-/* Tells that the process got so much new memory elsewhere: as many bytes of kept mappings, but for
- * what the program has shown that it wants back, go to the system. */
+/* Kept mappings of so many bytes in all the calls so far, but for what the program has shown that
+ * it wants back, go to the system, because the process got new memory elsewhere. */
 void large_make_way(size_t bytes);
 /* Returns kept mappings to the system: the old ones, or all; returns the number of bytes. */
 size_t large_decay(bool all);
