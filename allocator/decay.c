@@ -7,10 +7,14 @@
 enum {
     /* Looks between two steps at the pace of traffic: 1024 slow calls, some 150 us. */
     LOOKS_PER_STEP = 16,
-    /* Such a step gives back this part of the idle units, at least one: what a burst leaves goes
-     * soon, what will be wanted again has time (EXPERIMENTS.md, "How idle memory goes"). */
-    IDLE_PART = 8,
-    /* Free blocks looked at in every other step; where there are more, time is left to it. */
+    /* What lay dirty for so many steps goes: what a burst leaves goes soon, what is wanted again
+     * all the time stays (EXPERIMENTS.md, "How idle memory goes"). */
+    STEPS_PER_INTERVAL = 4,
+    /* But no more at a time than costs about what the calls between did: 2 MiB, some 600 us. */
+    UNITS_PER_INTERVAL = (2 << 20) >> UNIT_SHIFT,
+    /* Free blocks are looked at so often, and so many of them: where there are more, time is left
+     * to it. */
+    STEPS_PER_BLOCKS = 2,
     BLOCKS_PER_LOOK = 64,
     /* Kept mappings go by this part of what the zone grows. */
     MAKE_WAY_PART = 2,
@@ -26,31 +30,32 @@ static struct {
     size_t clean_taken; /* the zone's, at the last look */
 } decay;
 
-/* Gives back a number of those units that lay dirty since the last interval began. */
-static void purge_idle(size_t units)
+/* Gives back what lay dirty since the last interval began, but at most `most` units. */
+static void purge_idle(size_t most)
 {
-    size_t left = zone.idle_units - units;
+    size_t idle = zone.idle_units < most ? zone.idle_units : most;
+    size_t left = zone.idle_units - idle;
 
-    (void)zone_purge(zone.dirty_units - units);
+    (void)zone_purge(zone.dirty_units - idle);
     zone.idle_units = left;
 }
 
 static void end_interval_of_time(void)
 {
     decay.rounds++;
-    purge_idle(zone.idle_units);
+    purge_idle(SIZE_MAX);
     (void)block_decay(&shared_blocks, SIZE_MAX);
     zone_begin_interval(true);
 }
 
 static void step_at_the_pace_of_traffic(void)
 {
-    size_t idle = zone.idle_units;
-
-    purge_idle(idle > IDLE_PART ? idle / IDLE_PART : idle > 0);
-    if (++decay.steps % 2 == 0)
+    if (++decay.steps % STEPS_PER_BLOCKS == 0)
         (void)block_decay(&shared_blocks, BLOCKS_PER_LOOK);
-    zone_begin_interval(false);
+    if (decay.steps % STEPS_PER_INTERVAL == 0) {
+        purge_idle(UNITS_PER_INTERVAL);
+        zone_begin_interval(false);
+    }
 }
 
 unsigned decay_look(void)

@@ -2,8 +2,8 @@
  *
  * There is no thread for it; slow calls pay.  Two clocks drive it: the traffic of slow calls, and
  * the time, looked at once in DECAY_PERIOD slow calls.  What was free during the whole of the last
- * interval is what goes: at the pace of traffic a few units at a time, so that the cost stays a
- * small part of the calls that paid for it; after a tenth of a second, all of it. */
+ * interval is what goes: at the pace of traffic no more than costs what the calls did that pay for
+ * it; after a tenth of a second, all of it. */
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 

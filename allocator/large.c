@@ -7,14 +7,15 @@ enum { FIRST_SLOTS = 128 };
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
 #define HUGE_FROM ((size_t)16 << 20)
-/* Freed mappings are kept up to as many bytes as live ones have, and this many at least; many, for
- * they grow old soon (EXPERIMENTS.md, "Freed mappings, a third time"). */
+/* Freed mappings are kept up to as many bytes as the live ones have, within these bounds, or up to
+ * this part of the live ones: many, for they grow old soon (EXPERIMENTS.md, "Freed mappings, a
+ * third time"). */
 #define KEPT_LEAST_BYTES ((size_t)256 * 1024)
-/* But not beyond this, however much a program regrets, or this part of the live ones: a program
- * that shrinks and then calls nothing would keep it for ever. glibc's dynamic threshold goes up to
- * as much (mallopt(3)). */
-#define KEPT_MOST_BYTES ((size_t)32 << 20)
+#define KEPT_ALL_BYTES   ((size_t)8 << 20)
 enum { KEPT_SHIFT = 2 };
+/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
+ */
+#define KEPT_MOST_BYTES ((size_t)32 << 20)
 
 struct large_objects large_objects;
 
@@ -134,8 +135,8 @@ static size_t kept_most(void)
     size_t part = large_objects.live_bytes >> KEPT_SHIFT;
     size_t most = large_objects.live_bytes;
 
-    if (most > KEPT_MOST_BYTES)
-        most = part > KEPT_MOST_BYTES ? part : KEPT_MOST_BYTES;
+    if (most > KEPT_ALL_BYTES)
+        most = part > KEPT_ALL_BYTES ? part : KEPT_ALL_BYTES;
     if (most < large_objects.kept_most)
         most = large_objects.kept_most;
     return most < KEPT_LEAST_BYTES ? KEPT_LEAST_BYTES : most;
