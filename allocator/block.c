@@ -12,7 +12,7 @@ enum { RELEASE_UNITS = 8 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
-/* A block of this size holds a whole unit, wherever it begins. */
+/* A block of this size holds a whole unit nearly wherever it begins (see release_units). */
 #define GIVEN_LEAST_BYTES (2 * UNIT_BYTES)
 
 struct block_heap shared_blocks;

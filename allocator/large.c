@@ -243,7 +243,7 @@ void large_make_way(size_t bytes)
         large_objects.grown_bytes -= large_objects.kept[0].mapped;
         unmap_oldest();
     }
-    if (large_objects.kept_count == 0)
+    if (large_objects.kept_bytes <= large_objects.kept_most)
         large_objects.grown_bytes = 0;
     lock_drop(&large_objects.lock);
 }
