@@ -1,7 +1,8 @@
 #include "allocator/lock.h"
 
-/* How often to look again before sleeping.  A critical section here is some hundred
- * instructions; sleeping and waking costs several thousand. */
+/* How often to look again before sleeping. Most critical sections here are some hundred
+ * instructions, but one that gives memory back takes some 20 us, as sleeping and waking do
+ * (EXPERIMENTS.md, "How long to look at a lock"). */
 enum { SPINS = 1000 };
 
 static inline void pause_briefly(void)
