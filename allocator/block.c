@@ -12,7 +12,7 @@ enum { RELEASE_UNITS = 8 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
-/* A block of this size holds a whole unit nearly wherever it begins (see release_units). */
+/* A block of this size holds a whole unit nearly wherever it begins. */
 #define GIVEN_LEAST_BYTES (2 * UNIT_BYTES)
 
 struct block_heap shared_blocks;
@@ -193,8 +193,9 @@ static struct block *grow(struct block_heap *heap, size_t size)
 }
 
 /* Gives the whole units inside a free block, which is in no list, back to the zone if they are at
- * least `least`; what is left of the block at either end becomes free blocks of their own. */
-static void release_units(struct block_heap *heap, struct block *block, size_t least)
+ * least `least`; what is left of the block at either end becomes free blocks of their own.  Returns
+ * false where the block becomes free as it is. */
+static bool release_units(struct block_heap *heap, struct block *block, size_t least)
 {
     char *start = (char *)block;
     char *end = (char *)after(block);
@@ -213,7 +214,7 @@ static void release_units(struct block_heap *heap, struct block *block, size_t l
         high -= UNIT_BYTES;
     if (low >= high || (size_t)(high - low) < least * UNIT_BYTES) {
         become_free(heap, block, (size_t)(end - start));
-        return;
+        return false;
     }
     if (!is_first) {
         put_end(low);
@@ -228,6 +229,7 @@ static void release_units(struct block_heap *heap, struct block *block, size_t l
             set_previous_used(rest, true);
     }
     zone_give(low, (size_t)(high - low) >> UNIT_SHIFT);
+    return true;
 }
 
 /* --- the layer's functions ------------------------------------------------------------------ */
@@ -335,7 +337,7 @@ size_t block_free(struct block_heap *heap, void *payload)
     block->tag &= ~(size_t)BLOCK_TAG_USED;
     block = coalesce(heap, block);
     if (block_bytes(block) >= RELEASE_UNITS * UNIT_BYTES && !heap->is_private)
-        release_units(heap, block, RELEASE_UNITS);
+        (void)release_units(heap, block, RELEASE_UNITS);
     else
         put_free(heap, block, block_bytes(block));
     return usable;
@@ -399,8 +401,7 @@ static bool give_units(struct block_heap *heap, struct block *block)
     if (!fills_units && end - start < 4 * UNIT_BYTES)
         return false;
     block_index_remove(&heap->free, block);
-    release_units(heap, block, 1);
-    return true;
+    return release_units(heap, block, 1);
 }
 
 static size_t return_memory(struct block_heap *heap, struct block *block)
@@ -455,8 +456,8 @@ static size_t visit_list(struct block_heap *heap, unsigned list, size_t *most,
     return sum;
 }
 
-/* The same for all lists that hold whole pages and for the tree, beginning where the last call
- * ended. */
+/* The same for all lists that hold whole pages and for the tree, beginning with the list after the
+ * one with which the last call ended. */
 static size_t visit_free(struct block_heap *heap, size_t most,
                          size_t (*visit)(struct block_heap *heap, struct block *block))
 {
@@ -464,8 +465,8 @@ static size_t visit_free(struct block_heap *heap, size_t most,
     size_t sum = 0;
 
     for (unsigned i = 0; i < count && most > 0; i++) {
-        sum += visit_list(heap, first + heap->visited % count, &most, visit);
-        heap->visited++;
+        sum += visit_list(heap, first + heap->lists_visited % count, &most, visit);
+        heap->lists_visited++;
     }
     return sum;
 }
@@ -487,11 +488,10 @@ bool block_give_some(struct block_heap *heap)
 {
     struct block *block = block_index_find(&heap->free, GIVEN_LEAST_BYTES);
 
-    if (!block)
+    if (!block || (block->tag & BLOCK_TAG_PURGED))
         return false;
     block_index_remove(&heap->free, block);
-    release_units(heap, block, 1);
-    return true;
+    return release_units(heap, block, 1);
 }
 
 void block_give_all(struct block_heap *heap)

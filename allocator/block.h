@@ -45,7 +45,7 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;
-    unsigned visited; /* lists that block_trim and block_decay have gone through so far */
+    unsigned lists_visited; /* by block_trim and block_decay so far */
 };
 
 /* That of all heaps but the instances; each is guarded by the zone's lock. */
@@ -90,15 +90,15 @@ size_t block_live_bytes(const struct block_heap *heap, size_t bytes);
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes);
 /* Of a block in use; needs no lock.  Aborts where there is none. */
 size_t block_usable(const void *payload);
-/* Gives every free unit to the zone, and the pages inside the free blocks that remain to the
- * system; returns the number of bytes of the latter. */
+/* Gives the units of free blocks to the zone where that frees more than purging their insides, and
+ * the pages inside the others to the system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
-/* Looks at up to `most` free blocks, as many lists as that takes in turn, and does the same to
- * those that were free, and as large, when it looked at them before. */
+/* Looks at up to `most` free blocks, list by list and the last freed first, and does the same to
+ * those that were free, and as large, when it looked at them before; returns the same. */
 size_t block_decay(struct block_heap *heap, size_t most);
 
-/* Gives the whole units of a small free block, of two units or more, to the zone: for whom that is
- * dearer than the room in the block.  Returns false where there is no such block. */
+/* Gives the whole units of one free block that holds memory to the zone, of the smallest with two
+ * units or more; returns false where it has none. */
 bool block_give_some(struct block_heap *heap);
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);

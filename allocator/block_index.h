@@ -151,8 +151,8 @@ static inline struct block *block_index_first_from(const struct block_index *ind
  * (EXPERIMENTS.md, "The lowest of a list"). */
 static inline struct block *block_index_lowest(struct block *block, size_t size)
 {
-    /* A bound on time: in a list with several sizes a fit may be missed, and one from the next list
-     * be taken, which is at most two sixteenths larger. */
+    /* A bound on time: in a list with several sizes a fit may be missed, and a larger block be
+     * taken. */
     enum { FIT_TRIES = 8 };
     struct block *lowest = NULL;
 

@@ -12,10 +12,11 @@ enum {
     STEPS_PER_INTERVAL = 4,
     /* But no more at a time than costs about what the calls between did: 2 MiB, some 600 us. */
     UNITS_PER_INTERVAL = (2 << 20) >> UNIT_SHIFT,
-    /* Free blocks are looked at so often, and so many of them: where there are more, time is left
-     * to it. */
+    /* Free blocks are looked at so often, and so many of them, or so many in a tenth of a second:
+     * a bound on how long the zone's lock is held, a millisecond and what goes. */
     STEPS_PER_BLOCKS = 2,
-    BLOCKS_PER_LOOK = 64,
+    BLOCKS_PER_STEP = 64,
+    BLOCKS_PER_INTERVAL = 16384,
     /* Kept mappings go by this part of what the zone grows. */
     MAKE_WAY_PART = 2,
     INTERVAL_MS = 100
@@ -27,31 +28,30 @@ static struct {
     unsigned rounds; /* intervals of time that ended */
     unsigned steps;  /* at the pace of traffic */
     uint64_t last_ms;
-    size_t clean_taken; /* the zone's, at the last look */
+    size_t grown_units; /* the zone's, at the last look */
 } decay;
 
 /* Gives back what lay dirty since the last interval began, but at most `most` units. */
 static void purge_idle(size_t most)
 {
     size_t idle = zone.idle_units < most ? zone.idle_units : most;
-    size_t left = zone.idle_units - idle;
 
     (void)zone_purge(zone.dirty_units - idle);
-    zone.idle_units = left;
 }
 
 static void end_interval_of_time(void)
 {
     decay.rounds++;
+    decay.steps = 0;
     purge_idle(SIZE_MAX);
-    (void)block_decay(&shared_blocks, SIZE_MAX);
+    (void)block_decay(&shared_blocks, BLOCKS_PER_INTERVAL);
     zone_begin_interval(true);
 }
 
-static void step_at_the_pace_of_traffic(void)
+static void step(void)
 {
     if (++decay.steps % STEPS_PER_BLOCKS == 0)
-        (void)block_decay(&shared_blocks, BLOCKS_PER_LOOK);
+        (void)block_decay(&shared_blocks, BLOCKS_PER_STEP);
     if (decay.steps % STEPS_PER_INTERVAL == 0) {
         purge_idle(UNITS_PER_INTERVAL);
         zone_begin_interval(false);
@@ -71,11 +71,11 @@ unsigned decay_look(void)
         decay.last_ms = now_ms;
         end_interval_of_time();
     } else if (is_step) {
-        step_at_the_pace_of_traffic();
+        step();
     }
     unsigned rounds = decay.rounds;
-    size_t grown_units = zone.clean_taken - decay.clean_taken;
-    decay.clean_taken = zone.clean_taken;
+    size_t grown_units = zone.grown_units - decay.grown_units;
+    decay.grown_units = zone.grown_units;
     lock_drop(&zone.lock);
     if (grown_units > 0)
         large_make_way((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);

@@ -3,7 +3,7 @@
  * large objects, and the slabs of a memory node.
  *
  * Invariant: `front`, `block_front` and `counters` are written by the heap's owner alone: whoever
- * serialises mem_* for heap_plain, one thread for each thread heap, the holder of heap_shared_lock
+ * serialises mem_* for heap_plain, one thread for each thread heap, the holder of shared_lock
  * for heap_shared. Counters are read by anybody, as relaxed atomics. */
 #ifndef ALLOCATOR_HEAP_H
 #define ALLOCATOR_HEAP_H

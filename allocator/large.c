@@ -120,6 +120,9 @@ static void forget(size_t index)
     large_objects.kept_count--;
     for (size_t i = index; i < large_objects.kept_count; i++)
         large_objects.kept[i] = large_objects.kept[i + 1];
+    /* What grew before counts for what was kept meanwhile. */
+    if (large_objects.kept_count == 0)
+        large_objects.grown_bytes = 0;
 }
 
 static void unmap_oldest(void)
@@ -238,8 +241,9 @@ void large_make_way(size_t bytes)
 {
     lock_take(&large_objects.lock);
     large_objects.grown_bytes += bytes;
-    while (large_objects.kept_count > 0 && large_objects.kept_bytes > large_objects.kept_most &&
-           large_objects.kept[0].mapped <= large_objects.grown_bytes) {
+    while (large_objects.kept_count > 0 &&
+           large_objects.kept[0].mapped <= large_objects.grown_bytes &&
+           large_objects.kept_bytes - large_objects.kept[0].mapped >= large_objects.kept_most) {
         large_objects.grown_bytes -= large_objects.kept[0].mapped;
         unmap_oldest();
     }

@@ -150,8 +150,10 @@ static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
     if (offset + bytes > zone.limit)
         __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
     lower_hints(first, first + units);
-    if (in_huge_pages)
+    if (in_huge_pages) {
         os_fill_huge(zone_address(first), bytes);
+        zone.grown_units += units;
+    }
     return true;
 }
 
@@ -286,6 +288,7 @@ static void populate(size_t first, size_t units)
     for (size_t unit = first + units; unit < end; unit++)
         __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
     zone.dirty_units += end - first - units;
+    zone.grown_units += end - first - units;
 }
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
@@ -352,7 +355,7 @@ void *zone_take(size_t units, unsigned kind)
     zone.free_units -= units;
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
-    zone.clean_taken += clean;
+    zone.grown_units += clean;
     settle_debt(clean);
     regret(clean);
     if (clean == units)

@@ -48,7 +48,7 @@ struct zone {
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
     size_t idle_units;        /* the least number of dirty units since decay began an interval */
-    size_t clean_taken;       /* units that were taken clean so far */
+    size_t grown_units;       /* that got memory so far, again or for the first time */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units;      /* of these, how many were needed again at once; see bound_dirty */
