@@ -391,7 +391,7 @@ static size_t purge_inside(struct block *block)
 
 /* Gives the units of a free block in the index to the zone where that frees more pages than purging
  * the block's inside would: the words that end and start segments occupy a page each.  Returns
- * false, with nothing done, where it would not. */
+ * false where the block is still in the index. */
 static bool give_units(struct block_heap *heap, struct block *block)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_TAG_BYTES;
@@ -422,51 +422,32 @@ enum { BLOCK_TREE = BLOCK_LISTS };
 
 static struct block *first_free(const struct block_heap *heap, unsigned list)
 {
-    struct tree_node *lowest;
-
-    if (list < BLOCK_TREE)
-        return heap->free.lists[list];
-    lowest = tree_first(heap->free.tree);
-    return lowest ? block_of(lowest) : NULL;
+    return list < BLOCK_TREE ? heap->free.lists[list] : block_of_node(tree_first(heap->free.tree));
 }
 
 static struct block *next_free(const struct block_heap *heap, unsigned list, struct block *block)
 {
-    struct tree_node *next;
-
-    if (list < BLOCK_TREE)
-        return block->next;
-    next = tree_after(heap->free.tree, block_node(block));
-    return next ? block_of(next) : NULL;
+    return list < BLOCK_TREE ? block->next
+                             : block_of_node(tree_after(heap->free.tree, block_node(block)));
 }
 
-/* Calls `visit`, which may take a block out of the index, for `most` free blocks of a list or of
- * the tree, or for all; adds up what it returns, and counts *most down. */
-static size_t visit_list(struct block_heap *heap, unsigned list, size_t *most,
-                         size_t (*visit)(struct block_heap *heap, struct block *block))
-{
-    struct block *next;
-    size_t sum = 0;
-
-    for (struct block *block = first_free(heap, list); block && *most > 0; block = next) {
-        next = next_free(heap, list, block);
-        sum += visit(heap, block);
-        --*most;
-    }
-    return sum;
-}
-
-/* The same for all lists that hold whole pages and for the tree, beginning with the list after the
- * one with which the last call ended. */
+/* Calls `visit`, which may take a block out of the index, for up to `most` free blocks that may
+ * hold a whole page, and adds up what it returns; begins with the list after the one with which the
+ * last call ended. */
 static size_t visit_free(struct block_heap *heap, size_t most,
                          size_t (*visit)(struct block_heap *heap, struct block *block))
 {
     const unsigned first = block_list(os_page_bytes()), count = BLOCK_TREE + 1 - first;
+    struct block *next;
     size_t sum = 0;
 
-    for (unsigned i = 0; i < count && most > 0; i++) {
-        sum += visit_list(heap, first + heap->lists_visited % count, &most, visit);
-        heap->lists_visited++;
+    for (unsigned i = 0; i < count && most > 0; i++, heap->lists_visited++) {
+        unsigned list = first + heap->lists_visited % count;
+        for (struct block *block = first_free(heap, list); block && most > 0; block = next) {
+            next = next_free(heap, list, block);
+            sum += visit(heap, block);
+            most--;
+        }
     }
     return sum;
 }
@@ -479,9 +460,9 @@ size_t block_trim(struct block_heap *heap)
     return bytes + visit_free(heap, SIZE_MAX, return_memory);
 }
 
-size_t block_decay(struct block_heap *heap, size_t most)
+void block_decay(struct block_heap *heap, size_t most)
 {
-    return visit_free(heap, most, return_idle);
+    (void)visit_free(heap, most, return_idle);
 }
 
 bool block_give_some(struct block_heap *heap)

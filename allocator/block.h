@@ -48,7 +48,7 @@ struct block_heap {
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
 
-/* That of all heaps but the instances; each is guarded by the zone's lock. */
+/* The block heap of all heaps but the instances. */
 extern struct block_heap shared_blocks HIDDEN;
 
 static inline size_t block_size_for(size_t bytes)
@@ -94,8 +94,8 @@ size_t block_usable(const void *payload);
  * the pages inside the others to the system; returns the number of bytes of the latter. */
 size_t block_trim(struct block_heap *heap);
 /* Looks at up to `most` free blocks, list by list and the last freed first, and does the same to
- * those that were free, and as large, when it looked at them before; returns the same. */
-size_t block_decay(struct block_heap *heap, size_t most);
+ * those that were free, and as large, when it looked at them before. */
+void block_decay(struct block_heap *heap, size_t most);
 
 /* Gives the whole units of one free block that holds memory to the zone, of the smallest with two
  * units or more; returns false where it has none. */

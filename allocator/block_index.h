@@ -67,6 +67,12 @@ static inline struct tree_node *block_node(struct block *block)
     return (struct tree_node *)block_payload(block);
 }
 
+/* NULL for NULL. */
+static inline struct block *block_of_node(const struct tree_node *node)
+{
+    return node ? block_of(node) : NULL;
+}
+
 /* For sizes of at most BLOCK_LISTED_MOST_BYTES. */
 static inline unsigned block_list(size_t size)
 {
@@ -173,8 +179,7 @@ static inline struct block *block_index_find(const struct block_index *index, si
         if (block)
             return block;
     }
-    struct tree_node *node = tree_at_least(index->tree, size);
-    return node ? block_of(node) : NULL;
+    return block_of_node(tree_at_least(index->tree, size));
 }
 
 #endif

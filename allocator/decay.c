@@ -44,14 +44,14 @@ static void end_interval_of_time(void)
     decay.rounds++;
     decay.steps = 0;
     purge_idle(SIZE_MAX);
-    (void)block_decay(&shared_blocks, BLOCKS_PER_INTERVAL);
+    block_decay(&shared_blocks, BLOCKS_PER_INTERVAL);
     zone_begin_interval(true);
 }
 
 static void step(void)
 {
     if (++decay.steps % STEPS_PER_BLOCKS == 0)
-        (void)block_decay(&shared_blocks, BLOCKS_PER_STEP);
+        block_decay(&shared_blocks, BLOCKS_PER_STEP);
     if (decay.steps % STEPS_PER_INTERVAL == 0) {
         purge_idle(UNITS_PER_INTERVAL);
         zone_begin_interval(false);

@@ -7,9 +7,9 @@ enum { FIRST_SLOTS = 128 };
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
 #define HUGE_FROM ((size_t)16 << 20)
-/* Freed mappings are kept up to as many bytes as the live ones have, within these bounds, or up to
- * this part of the live ones: many, for they grow old soon (EXPERIMENTS.md, "Freed mappings, a
- * third time"). */
+/* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
+ * KEPT_ALL_BYTES or a part of the live ones, whichever is more: many, for they grow old soon
+ * (EXPERIMENTS.md, "Freed mappings, a third time"). */
 #define KEPT_LEAST_BYTES ((size_t)256 * 1024)
 #define KEPT_ALL_BYTES   ((size_t)8 << 20)
 enum { KEPT_SHIFT = 2 };

@@ -124,6 +124,15 @@ static void test_resize_in_place(void **state)
     (void)block_free(&blocks, stop);
 }
 
+/* Blocks that do not merge when they are freed. */
+static void alloc_row(char **holes, char **stops, int count, size_t bytes)
+{
+    for (int i = 0; i < count; i++) {
+        holes[i] = block_alloc(&blocks, bytes, ALIGNMENT, true);
+        stops[i] = block_alloc(&blocks, 100, ALIGNMENT, true);
+    }
+}
+
 /* Whatever the order in which blocks of one size were freed, the lowest is found first. */
 static void test_lowest_of_equals(void **state)
 {
@@ -131,10 +140,7 @@ static void test_lowest_of_equals(void **state)
     enum { COUNT = 4 };
     const int order[COUNT] = {2, 0, 3, 1};
     char *holes[COUNT], *stops[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        holes[i] = block_alloc(&blocks, 2000, ALIGNMENT, true);
-        stops[i] = block_alloc(&blocks, 100, ALIGNMENT, true);
-    }
+    alloc_row(holes, stops, COUNT, 2000);
     for (int i = 0; i < COUNT; i++)
         (void)block_free(&blocks, holes[order[i]]);
 
@@ -156,20 +162,17 @@ static void test_idle_blocks_go_to_the_zone(void **state)
     enum { COUNT = 10 };
     const size_t bytes = 50000;
     char *holes[COUNT], *stops[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        holes[i] = block_alloc(&blocks, bytes, ALIGNMENT, true);
-        stops[i] = block_alloc(&blocks, 100, ALIGNMENT, true);
-    }
+    alloc_row(holes, stops, COUNT, bytes);
     for (int i = 0; i < COUNT; i++)
         (void)block_free(&blocks, holes[i]);
     size_t free_before = zone.free_units;
 
-    (void)block_decay(&blocks, SIZE_MAX);
+    block_decay(&blocks, SIZE_MAX);
     assert_int_equal(zone.free_units, free_before);
     /* Free again, but not for the whole of the interval. */
     char *used = block_alloc(&blocks, bytes, ALIGNMENT, true);
     (void)block_free(&blocks, used);
-    (void)block_decay(&blocks, SIZE_MAX);
+    block_decay(&blocks, SIZE_MAX);
     assert_int_equal(zone_kind(used + bytes / 2), UNIT_BLOCK);
     assert_true(zone.free_units >= free_before + (COUNT - 1) * (bytes / UNIT_BYTES - 1));
     for (int i = 0; i < COUNT; i++) {
@@ -212,7 +215,7 @@ static void test_everything_freed_returns_every_unit(void **state)
         if (step % 1000 == 0 && live[i])
             verify(live[i]);
         if (step % 500 == 0)
-            (void)block_decay(&blocks, SIZE_MAX);
+            block_decay(&blocks, SIZE_MAX);
     }
     for (size_t i = 0; i < COUNT; i++)
         if (live[i])
