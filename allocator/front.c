@@ -9,53 +9,50 @@
  * its capacity: a class that is hardly used keeps hardly anything back. */
 enum { FIRST_LIMIT = 4 };
 
-static uint64_t get_top(const struct bin *bin)
+static uint64_t get_top(const struct front *front, unsigned kind)
 {
-    return __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & FRONT_TOP_MASK;
+    return __atomic_load_n(&front->words[kind], __ATOMIC_RELAXED) & FRONT_TOP_MASK;
 }
 
-static void set_top(struct bin *bin, uint64_t top)
+/* Whoever sees the new top sees the bottom that it refers to. */
+static void set_top(struct front *front, unsigned kind, uint64_t top)
 {
-    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED) & ~FRONT_TOP_MASK;
+    uint64_t word = __atomic_load_n(&front->words[kind], __ATOMIC_RELAXED) & ~FRONT_TOP_MASK;
 
-    __atomic_store_n(&bin->word, word + top, __ATOMIC_RELAXED);
+    __atomic_store_n(&front->words[kind], word + top, __ATOMIC_RELEASE);
 }
 
-static size_t bottom_of(size_t slot)
+static uint64_t top_for(const struct front *front, unsigned kind, unsigned count)
 {
-    return offsetof(struct front, slots) + slot * FRONT_SLOT_BYTES;
+    return front->bottoms[kind] + count * (uint64_t)FRONT_SLOT_BYTES;
 }
 
-/* Gives a bin its slots, above those of all lower classes. */
-static void place_bin(struct front *front, unsigned size_class)
+/* Gives a bin its slots. */
+static void place_bin(struct front *front, unsigned kind)
 {
-    struct bin *bin = &front->bins[size_class];
-    size_t slot = 0;
+    size_t bottom = offsetof(struct front, slots) + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
-    for (unsigned c = 0; c < size_class; c++)
-        slot += front_capacity(c) + 1;
-    bin->bottom = (uint16_t)bottom_of(slot);
-    bin->limit = bin->bottom;
-    set_top(bin, bin->bottom);
+    front->slots_used = (uint16_t)(front->slots_used + front_capacity(kind - UNIT_SLAB) + 1);
+    __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);
+    front->limits[kind] = (uint16_t)bottom;
+    set_top(front, kind, bottom);
 }
 
 /* The slots of a bin's objects, the oldest first. */
-static void **objects_of(struct front *front, const struct bin *bin)
+static void **objects_of(struct front *front, unsigned kind)
 {
-    return front_slot(front, bin->bottom) + 1;
+    return front_slot(front, front->bottoms[kind]) + 1;
 }
 
 /* Returns how many objects the bin has room for now. */
-static unsigned raise_limit(struct front *front, unsigned size_class)
+static unsigned raise_limit(struct front *front, unsigned kind)
 {
-    struct bin *bin = &front->bins[size_class];
-
-    if (bin->bottom == 0)
-        place_bin(front, size_class);
-    unsigned room = (unsigned)(bin->limit - bin->bottom) / FRONT_SLOT_BYTES;
-    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacity(size_class);
+    if (front->bottoms[kind] == 0)
+        place_bin(front, kind);
+    unsigned room = (unsigned)(front->limits[kind] - front->bottoms[kind]) / FRONT_SLOT_BYTES;
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacity(kind - UNIT_SLAB);
     room = wanted < most ? wanted : most;
-    bin->limit = (uint16_t)(bin->bottom + room * FRONT_SLOT_BYTES);
+    front->limits[kind] = (uint16_t)top_for(front, kind, room);
     return room;
 }
 
@@ -66,28 +63,31 @@ static void add_net(struct front *front, unsigned size_class, int64_t objects)
     __atomic_store_n(net, __atomic_load_n(net, __ATOMIC_RELAXED) + objects, __ATOMIC_RELAXED);
 }
 
+static unsigned held(const struct front *front, unsigned kind)
+{
+    return (unsigned)(get_top(front, kind) - front->bottoms[kind]) / FRONT_SLOT_BYTES;
+}
+
 unsigned front_held(const struct front *front, unsigned size_class)
 {
-    const struct bin *bin = &front->bins[size_class];
-
-    return (unsigned)(get_top(bin) - bin->bottom) / FRONT_SLOT_BYTES;
+    return held(front, UNIT_SLAB + size_class);
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
 {
-    struct bin *bin = &front->bins[size_class];
+    unsigned kind = UNIT_SLAB + size_class;
     void *object;
 
-    unsigned room = raise_limit(front, size_class);
+    unsigned room = raise_limit(front, kind);
     unsigned wanted = room / 2;
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
         wanted = room;
     lock_take(&set->classes[size_class].lock);
-    unsigned got = slab_take(set, size_class, objects_of(front, bin), wanted);
+    unsigned got = slab_take(set, size_class, objects_of(front, kind), wanted);
     lock_drop(&set->classes[size_class].lock);
     add_net(front, size_class, got);
-    set_top(bin, bin->bottom + got * (uint64_t)FRONT_SLOT_BYTES);
+    set_top(front, kind, top_for(front, kind, got));
     return front_pop(front, size_class, &object) ? object : NULL;
 }
 
@@ -105,68 +105,60 @@ static void put_back(struct front *front, unsigned size_class, void **objects, u
 
 void front_spill(struct front *front, unsigned size_class, void *object)
 {
-    struct bin *bin = &front->bins[size_class];
-    unsigned count = front_held(front, size_class);
-    void **slots = objects_of(front, bin);
+    unsigned kind = UNIT_SLAB + size_class, count = held(front, kind);
+    void **slots = objects_of(front, kind);
 
     if (count > 0 && slots[count - 1] == object)
         fault_die("double free", object);
-    (void)raise_limit(front, size_class);
-    if (get_top(bin) >= bin->limit) {
+    (void)raise_limit(front, kind);
+    if (get_top(front, kind) >= front->limits[kind]) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = (count + 1) / 2;
         void *old[FRONT_MOST_OBJECTS];
         memcpy(old, slots, going * sizeof *old);
         /* Empty meanwhile: a child that is forked now must not find an object twice. */
-        set_top(bin, bin->bottom);
+        set_top(front, kind, front->bottoms[kind]);
         __atomic_thread_fence(__ATOMIC_RELEASE);
         memmove(slots, slots + going, (count - going) * sizeof *old);
-        __atomic_thread_fence(__ATOMIC_RELEASE);
-        set_top(bin, bin->bottom + (count - going) * (uint64_t)FRONT_SLOT_BYTES);
+        set_top(front, kind, top_for(front, kind, count - going));
         put_back(front, size_class, old, going);
     }
-    (void)front_push(front, size_class, object);
+    (void)front_push(front, kind, object);
 }
 
 void front_flush(struct front *front)
 {
-    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        struct bin *bin = &front->bins[c];
-        unsigned count = front_held(front, c);
+    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
+        unsigned count = held(front, kind);
 
         if (count == 0)
             continue;
-        set_top(bin, bin->bottom);
-        put_back(front, c, objects_of(front, bin), count);
+        set_top(front, kind, front->bottoms[kind]);
+        put_back(front, kind - UNIT_SLAB, objects_of(front, kind), count);
     }
 }
 
 void front_repair(struct front *front)
 {
-    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        struct bin *bin = &front->bins[c];
-        if (bin->bottom == 0 || get_top(bin) < bin->bottom)
-            set_top(bin, bin->bottom);
-    }
+    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++)
+        if (get_top(front, kind) < front->bottoms[kind])
+            set_top(front, kind, front->bottoms[kind]);
 }
 
 void front_count(const struct front *front, struct counters *counters)
 {
-    /* Not read from the bin, which its owner may be placing. */
-    size_t slot = 0;
-
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        uint64_t word = __atomic_load_n(&front->bins[c].word, __ATOMIC_RELAXED);
+        uint64_t word = __atomic_load_n(&front->words[UNIT_SLAB + c], __ATOMIC_ACQUIRE);
         uint64_t top = word & FRONT_TOP_MASK;
+        uint64_t bottom = __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED);
         uint64_t refilled = (uint64_t)__atomic_load_n(&front->net_refilled[c], __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
         uint64_t allocations = word >> FRONT_TOP_BITS;
-        uint64_t held = top ? (top - bottom_of(slot)) / FRONT_SLOT_BYTES : 0;
-        uint64_t frees = allocations + held - refilled;
+        uint64_t in_bin = top ? (top - bottom) / FRONT_SLOT_BYTES : 0;
+        uint64_t frees = allocations + in_bin - refilled;
         counters->allocations += allocations;
         counters->frees += frees;
         counters->allocated_bytes += allocations * slab_class_bytes(c);
         counters->freed_bytes += frees * slab_class_bytes(c);
-        slot += front_capacity(c) + 1;
     }
 }

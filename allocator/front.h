@@ -3,20 +3,21 @@
  * Objects in a front are not written to: the stack holds their addresses, so what the program
  * touches is all that is touched, and the lists cannot be corrupted by a write after free.
  *
- * Invariants of a bin: the low FRONT_TOP_BITS bits of `word` are its top, the distance in bytes
- * from the front to the slot of the object that was pushed last; `bottom` <= top <= `limit`, both
- * distances too, and the slots above `bottom` up to top hold its objects. The bits above count the
- * allocations served from it. One addition changes both, and the number of frees follows from them
- * and from `net_refilled` (see front_count): exact statistics cost no instruction on the way. The
- * slot at the bottom stays NULL, which tells that the bin is empty. A bin that was not used yet has
- * all three 0, and its bottom is `none`.
+ * Invariants of the bin of a kind k: the low FRONT_TOP_BITS bits of words[k] are its top, the
+ * distance in bytes from the front to the slot of the object that was pushed last; bottoms[k] <=
+ * top <= limits[k], distances too, and the slots above the bottom up to top hold its objects. The
+ * bits above count the allocations served from it. One addition changes both, and the number of
+ * frees follows from them and from `net_refilled` (see front_count): exact statistics cost no
+ * instruction on the way. The slot at the bottom stays NULL, which tells that the bin is empty. A
+ * bin gets its slots, for all that it may ever hold, when it is first used; until then all three
+ * are 0, and its bottom is words[UNIT_FOREIGN], which stays 0.
  *
- * What every call reads, 16 bytes for each bin, lies apart from the slots: bins that lie far apart,
- * each with its slots, share few sets of the processor's cache and drive each other out of it
- * (EXPERIMENTS.md, "Bins side by side").
+ * What every call reads lies apart from the slots, and arrays of a power of two bytes each need no
+ * arithmetic: bins that lie far apart, each with its slots, share few sets of the processor's cache
+ * and drive each other out of it (EXPERIMENTS.md, "Bins side by side").
  *
- * Only the heap's owner writes a bin; others may read `word` and `net_refilled` for statistics, so
- * these are relaxed atomics. */
+ * Only the heap's owner writes a bin; others may read `words`, `bottoms` and `net_refilled` for
+ * statistics, so these are atomics. */
 #ifndef ALLOCATOR_FRONT_H
 #define ALLOCATOR_FRONT_H
 
@@ -35,12 +36,6 @@ enum {
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
 
-struct bin {
-    uint64_t word;
-    uint16_t bottom;
-    uint16_t limit; /* the greatest top */
-};
-
 /* The most objects of a class that a bin holds. */
 static inline unsigned front_capacity(unsigned size_class)
 {
@@ -53,9 +48,15 @@ static inline unsigned front_capacity(unsigned size_class)
  * 256 / n, rounded down, for n from 9 to 64 add up to 495. */
 enum { FRONT_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES };
 
+/* By kind of unit, so that a free need not tell slabs from other units first: the bins of other
+ * kinds, and that of SLAB_NO_CLASS, are always empty and full at once. */
+enum { FRONT_BINS = UNIT_SLAB + SLAB_CLASSES + 1 };
+
 struct front {
-    void *none;                         /* NULL; at distance 0 */
-    struct bin bins[SLAB_CLASSES + 1];  /* that of SLAB_NO_CLASS is always empty */
+    uint64_t words[FRONT_BINS];
+    uint16_t limits[FRONT_BINS]; /* the greatest top */
+    uint16_t bottoms[FRONT_BINS];
+    uint16_t slots_used;
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
     void *slots[FRONT_SLOTS];
 };
@@ -70,32 +71,31 @@ static inline void **front_slot(struct front *front, uint64_t top)
 /* Sets *object; returns false where the bin is empty. */
 static inline bool front_pop(struct front *front, size_t size_class, void **object)
 {
-    struct bin *bin = &front->bins[size_class];
-    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
+    uint64_t *bin = &front->words[UNIT_SLAB + size_class];
+    uint64_t word = __atomic_load_n(bin, __ATOMIC_RELAXED);
 
     *object = *front_slot(front, word & FRONT_TOP_MASK);
     if (__builtin_expect(!*object, 0))
         return false;
-    __atomic_store_n(&bin->word, word + FRONT_ONE_ALLOCATION - FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
+    __atomic_store_n(bin, word + FRONT_ONE_ALLOCATION - FRONT_SLOT_BYTES, __ATOMIC_RELAXED);
     return true;
 }
 
-/* Returns false, having done nothing, where the bin is full or has `object` on top: the latter is
- * a double free, left to the slow path to report. */
-static inline bool front_push(struct front *front, size_t size_class, void *object)
+/* Returns false, having done nothing, where units of `kind` are no slabs, and where the bin is full
+ * or has `object` on top: the latter is a double free, left to the slow path to report. */
+static inline bool front_push(struct front *front, size_t kind, void *object)
 {
-    struct bin *bin = &front->bins[size_class];
-    uint64_t word = __atomic_load_n(&bin->word, __ATOMIC_RELAXED);
+    uint64_t word = __atomic_load_n(&front->words[kind], __ATOMIC_RELAXED);
     uint64_t top = word & FRONT_TOP_MASK;
 
-    if (__builtin_expect(top >= bin->limit, 0))
+    if (__builtin_expect(top >= front->limits[kind], 0))
         return false;
     void **slot = front_slot(front, top);
     if (__builtin_expect(slot[0] == object, 0))
         return false;
     slot[1] = object;
     /* In this order, for the child of a fork. */
-    __atomic_store_n(&bin->word, word + FRONT_SLOT_BYTES, __ATOMIC_RELEASE);
+    __atomic_store_n(&front->words[kind], word + FRONT_SLOT_BYTES, __ATOMIC_RELEASE);
     return true;
 }
 

@@ -80,8 +80,7 @@ size_t heap_usable(const void *ptr);
  * `kind` is zone_kind(ptr). */
 static inline bool heap_try_free(struct heap *heap, void *ptr, unsigned kind)
 {
-    return __builtin_expect(
-        kind >= UNIT_SLAB && front_push(&heap->front, (size_t)kind - UNIT_SLAB, ptr), 1);
+    return __builtin_expect(front_push(&heap->front, kind, ptr), 1);
 }
 
 static inline void heap_free(struct heap *heap, void *ptr)

@@ -255,36 +255,57 @@ static void release(struct slab_set *set, struct slab *slab, unsigned size_class
     lock_drop(&zone.lock);
 }
 
-static void put_one(struct slab_set *set, struct slab *slab, unsigned size_class, void *object)
+/* The slab of a live object; aborts where that is gone, and its entry perhaps another's. */
+static inline struct slab *live_slab(const void *object, size_t unit)
 {
-    size_t offset = zone_offset(object) & (UNIT_BYTES - 1);
-    size_t index = object_index(slab, offset);
-    uint64_t bit = UINT64_C(1) << (index % 64);
+    struct slab *slab = slab_at(*number_of(unit));
 
-    /* The slab may be gone, and its entry another's. */
-    if (slab->node.key != zone_unit(object))
+    if (__builtin_expect(slab->node.key != unit, 0))
         fault_die("double free", object);
-    if (index * slab_class_bytes(size_class) != offset || index >= slab->capacity)
+    return slab;
+}
+
+/* Puts one object back; returns whether the slab left the set with that. */
+static inline bool put_one(struct slab_set *set, struct slab *slab, unsigned size_class,
+                           void *object, size_t offset)
+{
+    size_t index = object_index(slab, offset);
+    uint64_t *word = &slab->free_bits[index / 64], bit = UINT64_C(1) << (index % 64);
+
+    if (__builtin_expect(index * slab_class_bytes(size_class) != offset, 0) ||
+        __builtin_expect(index >= slab->capacity, 0))
         fault_die("invalid pointer", object);
-    if (slab->free_bits[index / 64] & bit)
+    if (__builtin_expect((*word & bit) != 0, 0))
         fault_die("double free", object);
-    slab->free_bits[index / 64] |= bit;
-    if (slab->free_count++ == 0)
+    *word |= bit;
+    slab->free_count++;
+    if (__builtin_expect(slab->free_count == 1, 0))
         tree_insert(&set->classes[size_class].open, &slab->node);
-    if (slab->free_count == slab->capacity)
-        release(set, slab, size_class);
+    if (__builtin_expect(slab->free_count != slab->capacity, 1))
+        return false;
+    release(set, slab, size_class);
+    return true;
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
 {
+    size_t last_unit = SIZE_MAX;
+    struct slab *slab = NULL;
     unsigned kept = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        struct slab *slab = slab_of(objects[i]);
-        if (slab->owner == set)
-            put_one(set, slab, size_class, objects[i]);
-        else
-            objects[kept++] = objects[i];
+        size_t offset = zone_offset(objects[i]), unit = offset >> UNIT_SHIFT;
+        /* Objects that were freed one after the other often lie in one slab. */
+        if (unit != last_unit) {
+            slab = live_slab(objects[i], unit);
+            if (slab->owner != set) {
+                objects[kept++] = objects[i];
+                continue;
+            }
+            last_unit = unit;
+        }
+        if (put_one(set, slab, size_class, objects[i], offset & (UNIT_BYTES - 1)))
+            last_unit = SIZE_MAX;
     }
     return kept;
 }

@@ -81,7 +81,7 @@ static inline unsigned zone_kind(const void *address)
 {
     size_t offset = zone_offset(address);
 
-    if (offset >= zone_limit())
+    if (__builtin_expect(offset >= zone_limit(), 0))
         return UNIT_FOREIGN;
     return __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
 }
