@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "allocator/fault.h"
-#include "allocator/zone.h"
 
 /* Free units inside a block go back to the zone once it spans this many: below that, taking and
  * giving the same units over and over costs more than it helps the slabs (EXPERIMENTS.md, "giving
@@ -14,8 +13,6 @@ enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
 /* A block of this size holds a whole unit nearly wherever it begins. */
 #define GIVEN_LEAST_BYTES (2 * UNIT_BYTES)
-
-struct block_heap shared_blocks;
 
 static bool is_used(const struct block *block)
 {
@@ -137,9 +134,24 @@ static void put_end(char *end)
     at(end, -(size_t)BLOCK_TAG_BYTES)->tag = BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
 }
 
-static bool is_segment(const char *unit)
+static bool is_segment(const struct block_heap *heap, const char *unit)
 {
-    return zone_kind(unit) == UNIT_BLOCK;
+    return zone_kind(unit) == UNIT_BLOCK + heap->arena;
+}
+
+static void *take_units(size_t units, unsigned kind)
+{
+    lock_take(&zone.lock);
+    void *start = zone_take(units, kind);
+    lock_drop(&zone.lock);
+    return start;
+}
+
+static void give_units(void *start, size_t units)
+{
+    lock_take(&zone.lock);
+    zone_give(start, units);
+    lock_drop(&zone.lock);
 }
 
 /* Makes fresh units [start, end) one free block, merged with what is free beside them, and
@@ -148,8 +160,8 @@ static struct block *adopt_units(struct block_heap *heap, char *start, char *end
 {
     /* The end word of the segment before becomes the tag of the new block; in a segment of its
      * own the first word is padding. */
-    bool follows = is_segment(start - UNIT_BYTES);
-    bool precedes = is_segment(end);
+    bool follows = is_segment(heap, start - UNIT_BYTES);
+    bool precedes = is_segment(heap, end);
     struct block *block = at(start, follows ? -(size_t)BLOCK_TAG_BYTES : BLOCK_TAG_BYTES);
     size_t flags = follows ? block->tag & BLOCK_TAG_PREVIOUS_USED : BLOCK_TAG_PREVIOUS_USED;
     char *limit = precedes ? end + BLOCK_TAG_BYTES : end - BLOCK_TAG_BYTES;
@@ -168,7 +180,7 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
 
     if (units < PRIVATE_LEAST_UNITS)
         units = PRIVATE_LEAST_UNITS;
-    struct block_segment *segment = zone_take(units, UNIT_PRIVATE);
+    struct block_segment *segment = take_units(units, UNIT_PRIVATE);
     if (!segment)
         return NULL;
     *segment = (struct block_segment){heap->segments, units};
@@ -187,7 +199,7 @@ static struct block *grow(struct block_heap *heap, size_t size)
         return grow_private(heap, size);
 
     size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
-    char *start = zone_take(units, UNIT_BLOCK);
+    char *start = take_units(units, UNIT_BLOCK + heap->arena);
 
     return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
 }
@@ -201,8 +213,8 @@ static bool release_units(struct block_heap *heap, struct block *block, size_t l
     char *end = (char *)after(block);
     char *low = zone_address(zone_unit(start - BLOCK_TAG_BYTES + UNIT_BYTES - 1));
     char *high = zone_address(zone_unit(end + BLOCK_TAG_BYTES));
-    bool is_first = low + BLOCK_TAG_BYTES == start && !is_segment(low - UNIT_BYTES);
-    bool is_last = high - BLOCK_TAG_BYTES == end && !is_segment(high);
+    bool is_first = low + BLOCK_TAG_BYTES == start && !is_segment(heap, low - UNIT_BYTES);
+    bool is_last = high - BLOCK_TAG_BYTES == end && !is_segment(heap, high);
 
     /* A remainder below needs room for a block and the segment's end word, or for the end word
      * alone; one above likewise, with the padding word. */
@@ -228,7 +240,7 @@ static bool release_units(struct block_heap *heap, struct block *block, size_t l
         else
             set_previous_used(rest, true);
     }
-    zone_give(low, (size_t)(high - low) >> UNIT_SHIFT);
+    give_units(low, (size_t)(high - low) >> UNIT_SHIFT);
     return true;
 }
 
@@ -373,8 +385,8 @@ size_t block_usable(const void *payload)
     return size - BLOCK_TAG_BYTES;
 }
 
-/* Purges the whole pages of a free block that hold neither its links nor its footer. */
-static size_t purge_inside(struct block *block)
+/* Has the whole pages of a free block purged that hold neither its links nor its footer. */
+static size_t purge_inside(struct block *block, struct os_purge *purge)
 {
     size_t page = os_page_bytes();
     uintptr_t start = (uintptr_t)(block_node(block) + 1);
@@ -385,14 +397,14 @@ static size_t purge_inside(struct block *block)
     if (start >= end || (block->tag & BLOCK_TAG_PURGED))
         return 0;
     block->tag |= BLOCK_TAG_PURGED;
-    os_purge((void *)start, end - start);
+    os_purge_add(purge, (void *)start, end - start);
     return end - start;
 }
 
 /* Gives the units of a free block in the index to the zone where that frees more pages than purging
  * the block's inside would: the words that end and start segments occupy a page each.  Returns
  * false where the block is still in the index. */
-static bool give_units(struct block_heap *heap, struct block *block)
+static bool give_idle_units(struct block_heap *heap, struct block *block)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_TAG_BYTES;
     uintptr_t end = (uintptr_t)after(block) + BLOCK_TAG_BYTES;
@@ -404,15 +416,15 @@ static bool give_units(struct block_heap *heap, struct block *block)
     return release_units(heap, block, 1);
 }
 
-static size_t return_memory(struct block_heap *heap, struct block *block)
+static size_t return_memory(struct block_heap *heap, struct block *block, struct os_purge *purge)
 {
-    return give_units(heap, block) ? 0 : purge_inside(block);
+    return give_idle_units(heap, block) ? 0 : purge_inside(block, purge);
 }
 
-static size_t return_idle(struct block_heap *heap, struct block *block)
+static size_t return_idle(struct block_heap *heap, struct block *block, struct os_purge *purge)
 {
     if (block->tag & BLOCK_TAG_IDLE)
-        return return_memory(heap, block);
+        return return_memory(heap, block, purge);
     block->tag |= BLOCK_TAG_IDLE;
     return 0;
 }
@@ -435,20 +447,24 @@ static struct block *next_free(const struct block_heap *heap, unsigned list, str
  * hold a whole page, and adds up what it returns; begins with the list after the one with which the
  * last call ended. */
 static size_t visit_free(struct block_heap *heap, size_t most,
-                         size_t (*visit)(struct block_heap *heap, struct block *block))
+                         size_t (*visit)(struct block_heap *heap, struct block *block,
+                                         struct os_purge *purge))
 {
     const unsigned first = block_list(os_page_bytes()), count = BLOCK_TREE + 1 - first;
+    struct os_purge purge;
     struct block *next;
     size_t sum = 0;
 
+    purge.count = 0;
     for (unsigned i = 0; i < count && most > 0; i++, heap->lists_visited++) {
         unsigned list = first + heap->lists_visited % count;
         for (struct block *block = first_free(heap, list); block && most > 0; block = next) {
             next = next_free(heap, list, block);
-            sum += visit(heap, block);
+            sum += visit(heap, block, &purge);
             most--;
         }
     }
+    os_purge_finish(&purge);
     return sum;
 }
 
@@ -481,7 +497,7 @@ void block_give_all(struct block_heap *heap)
 
     for (struct block_segment *segment = heap->segments; segment; segment = next) {
         next = segment->next;
-        zone_give(segment, segment->units);
+        give_units(segment, segment->units);
     }
     *heap = (struct block_heap){.is_private = true};
 }
@@ -508,7 +524,7 @@ static const char *verify_block(const struct block_heap *heap, struct block *blo
 {
     struct block *next = after(block);
 
-    if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || zone_kind(next) != UNIT_BLOCK)
+    if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || !is_segment(heap, (const char *)next))
         return "impossible block size";
     if (is_used(block) != !!(next->tag & BLOCK_TAG_PREVIOUS_USED))
         return "the next block is wrong about this one";
@@ -525,7 +541,7 @@ const char *block_verify(const struct block_heap *heap, const void *payload)
 {
     char *start = zone_address(zone_unit(payload));
 
-    while (is_segment(start - UNIT_BYTES))
+    while (is_segment(heap, start - UNIT_BYTES))
         start -= UNIT_BYTES;
     for (struct block *block = at(start, BLOCK_TAG_BYTES); block_bytes(block) > 0;
          block = after(block)) {

@@ -1,6 +1,6 @@
 /* The block heap: objects too large for slabs and too small for a mapping of their own.
  *
- * A segment is a run of UNIT_BLOCK units.  From its start plus 8 to its end minus 8 it is tiled by
+ * A segment is a run of units of the heap's kind.  From its start plus 8 to its end minus 8 it is tiled by
  * blocks; an 8-byte word at its end, a used block of size 0, stops every merge.  Neighbouring
  * segments are one segment.
  *
@@ -17,8 +17,9 @@
  *   - no two free blocks are neighbours;
  *   - every free block is in the index (block_index.h), and nothing else is.
  *
- * The zone's lock guards all of it, but for the size in the tag of a used block, which belongs to
- * its user: it may be read without the lock while a neighbour changes the flags beside it. */
+ * The heap's lock, which comes before the zone's, guards all of it, but for the size in the tag of a
+ * used block, which belongs to its user: it may be read without the lock while a neighbour changes
+ * the flags beside it. */
 #ifndef ALLOCATOR_BLOCK_H
 #define ALLOCATOR_BLOCK_H
 
@@ -26,6 +27,7 @@
 
 #include "allocator/block_index.h"
 #include "allocator/include/allocator.h"
+#include "allocator/zone.h"
 
 /* The sizes of which it is known how many are in use. */
 enum { BLOCK_COUNTED_BYTES = 1024 + BLOCK_TAG_BYTES + MEM_ALIGNMENT };
@@ -37,6 +39,8 @@ struct block_segment {
 };
 
 struct block_heap {
+    struct lock lock;
+    unsigned arena; /* its units are of kind UNIT_BLOCK + arena; not of a private heap */
     /* A private heap keeps its segments apart and gives their units back all at once
      * (block_give_all): the units say only that they are some private heap's. */
     bool is_private;
@@ -47,9 +51,6 @@ struct block_heap {
     size_t splits, coalesces;
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
-
-/* The block heap of all heaps but the instances. */
-extern struct block_heap shared_blocks HIDDEN;
 
 static inline size_t block_size_for(size_t bytes)
 {

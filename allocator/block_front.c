@@ -1,7 +1,6 @@
 #include "allocator/block_front.h"
 
 #include "allocator/fault.h"
-#include "allocator/zone.h"
 
 /* A front holds nothing until its heap has freed a block.  Each time it runs over, its bound
  * doubles if it has served a request since the last time, up to a part of all memory in use and
@@ -38,8 +37,61 @@ static bool is_held(const struct block_front *front, const void *payload)
     return false;
 }
 
-size_t block_front_spill(struct block_front *front, struct block_heap *heap, void *payload)
+/* Takes the lock of a block's heap in place of that of `locked`, if any, and returns the heap. */
+static struct block_heap *lock_heap_of(const void *payload, struct block_heap *own,
+                                       struct block_heap *locked)
 {
+    struct block_heap *heap = own ? own : arena_of(payload);
+
+    if (heap == locked)
+        return heap;
+    if (locked)
+        lock_drop(&locked->lock);
+    lock_take(&heap->lock);
+    return heap;
+}
+
+static struct block_heap *put_back_list(struct block_link **list, struct block_heap *own,
+                                        struct block_heap *locked)
+{
+    while (*list) {
+        struct block_link *held = *list;
+        *list = held->next;
+        locked = lock_heap_of(held, own, locked);
+        (void)block_free(locked, held);
+    }
+    return locked;
+}
+
+/* Returns the heap whose lock it leaves taken, if any. */
+static struct block_heap *put_back_all(struct block_front *front, struct block_heap *own)
+{
+    struct block_heap *locked = NULL;
+
+    for (unsigned word = 0; word < (BLOCK_FRONT_LISTS + 63) / 64; word++) {
+        for (uint64_t bits = front->list_bits[word]; bits; bits &= bits - 1)
+            locked = put_back_list(&front->lists[64 * word + (unsigned)__builtin_ctzll(bits)], own,
+                                   locked);
+        front->list_bits[word] = 0;
+    }
+    front->held_bytes = 0;
+    return locked;
+}
+
+bool block_front_flush(struct block_front *front, struct block_heap *own)
+{
+    if (front->held_bytes == 0)
+        return false;
+    struct block_heap *locked = put_back_all(front, own);
+    if (locked)
+        lock_drop(&locked->lock);
+    return true;
+}
+
+size_t block_front_spill(struct block_front *front, struct block_heap *own, void *payload)
+{
+    struct block_heap *locked = NULL;
+
     if (is_held(front, payload))
         fault_die("double free", payload);
 
@@ -47,28 +99,12 @@ size_t block_front_spill(struct block_front *front, struct block_heap *heap, voi
      * ever. */
     if (front->held_bytes + block_size(payload) > front->most_bytes) {
         adapt_most(front);
-        (void)block_front_flush(front, heap);
+        locked = put_back_all(front, own);
     }
-    return block_free(heap, payload);
-}
-
-bool block_front_flush(struct block_front *front, struct block_heap *heap)
-{
-    if (front->held_bytes == 0)
-        return false;
-    for (unsigned word = 0; word < (BLOCK_FRONT_LISTS + 63) / 64; word++) {
-        for (uint64_t bits = front->list_bits[word]; bits; bits &= bits - 1) {
-            struct block_link **list = &front->lists[64 * word + (unsigned)__builtin_ctzll(bits)];
-            while (*list) {
-                struct block_link *held = *list;
-                *list = held->next;
-                (void)block_free(heap, held);
-            }
-        }
-        front->list_bits[word] = 0;
-    }
-    front->held_bytes = 0;
-    return true;
+    locked = lock_heap_of(payload, own, locked);
+    size_t usable = block_free(locked, payload);
+    lock_drop(&locked->lock);
+    return usable;
 }
 
 void block_front_recount(struct block_front *front)

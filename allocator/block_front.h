@@ -13,7 +13,7 @@
 #ifndef ALLOCATOR_BLOCK_FRONT_H
 #define ALLOCATOR_BLOCK_FRONT_H
 
-#include "allocator/block.h"
+#include "allocator/arena.h"
 
 /* Sixteen lists to each doubling, from the least block beyond the slabs to the largest. */
 enum { BLOCK_FRONT_SHIFT = 4, BLOCK_FRONT_LOW = 9, BLOCK_FRONT_LISTS = 9 << BLOCK_FRONT_SHIFT };
@@ -101,13 +101,14 @@ static inline size_t block_front_push(struct block_front *front, void *payload)
     return size - BLOCK_TAG_BYTES;
 }
 
-/* Frees a block that block_front_push refused, and makes room for the next ones by putting back all
- * others; returns its usable size.  Aborts where `payload` is not the start of a live block.  Needs
- * the zone's lock. */
-size_t block_front_spill(struct block_front *front, struct block_heap *heap, void *payload);
-/* Puts everything back into the block heap; returns false where there was nothing.  Needs the
- * zone's lock. */
-bool block_front_flush(struct block_front *front, struct block_heap *heap);
+/* Both put blocks back into `own`, an instance's block heap, or, where that is NULL, into the arenas
+ * that they came from, and take the locks.
+ *
+ * Frees a block that block_front_push refused, and makes room for the next ones by putting back all
+ * others; returns its usable size.  Aborts where `payload` is not the start of a live block. */
+size_t block_front_spill(struct block_front *front, struct block_heap *own, void *payload);
+/* Puts everything back; returns false where there was nothing. */
+bool block_front_flush(struct block_front *front, struct block_heap *own);
 /* Counts anew what is held: for the child of a fork, where the owner was perhaps cut off between
  * two stores. */
 void block_front_recount(struct block_front *front);

@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct guard) <= REDZONE_BYTES, "a guard lies in the redzo
 bool checked_on;
 
 /* Freed objects, oldest first, at most QUARANTINE_BYTES of them: memcheck can tell a use after
- * free only as long as the memory is nobody else's.  Guarded by the zone's lock. */
+ * free only as long as the memory is nobody else's. Guarded by the first arena's lock. */
 static struct {
     struct guard *oldest, *newest;
     size_t bytes;
@@ -58,20 +58,21 @@ static void *raw_alloc(size_t bytes, size_t align)
     void *block = NULL;
 
     VALGRIND_DISABLE_ERROR_REPORTING;
-    lock_take(&zone.lock);
+    lock_take(&arenas[0].lock);
     if (bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
-        block = block_alloc(&shared_blocks, bytes, align, true);
-    lock_drop(&zone.lock);
+        block = block_alloc(&arenas[0], bytes, align, true);
+    lock_drop(&arenas[0].lock);
     if (!block)
         block = large_alloc(bytes, align, false, NULL);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return block;
 }
 
+/* Needs the arena's lock. */
 static void raw_free(void *block)
 {
-    if (zone_kind(block) == UNIT_BLOCK)
-        (void)block_free(&shared_blocks, block);
+    if (zone_is_arena(zone_kind(block)))
+        (void)block_free(&arenas[0], block);
     else
         (void)large_free(block, NULL);
 }
@@ -137,7 +138,7 @@ static void release_oldest(void)
 
 static void put_in_quarantine(struct guard *guard)
 {
-    lock_take(&zone.lock);
+    lock_take(&arenas[0].lock);
     guard->cookie = 0;
     guard->next = NULL;
     if (quarantine.newest)
@@ -148,7 +149,7 @@ static void put_in_quarantine(struct guard *guard)
     quarantine.bytes += guard->bytes + 2 * REDZONE_BYTES;
     while (quarantine.bytes > QUARANTINE_BYTES)
         release_oldest();
-    lock_drop(&zone.lock);
+    lock_drop(&arenas[0].lock);
 }
 
 static bool is_live(const void *ptr)
@@ -156,7 +157,7 @@ static bool is_live(const void *ptr)
     /* Only memory that is ours is looked at: memcheck reports the rest by itself. */
     const struct guard *guard = guard_of(ptr);
 
-    return (zone_kind(guard) == UNIT_BLOCK || large_contains(guard)) && guard->cookie == COOKIE;
+    return (zone_is_arena(zone_kind(guard)) || large_contains(guard)) && guard->cookie == COOKIE;
 }
 
 void checked_free(struct heap *heap, void *ptr)

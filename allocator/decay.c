@@ -1,6 +1,6 @@
 #include "allocator/decay.h"
 
-#include "allocator/block.h"
+#include "allocator/arena.h"
 #include "allocator/large.h"
 #include "allocator/zone.h"
 
@@ -22,8 +22,9 @@ enum {
     INTERVAL_MS = 100
 };
 
-/* Guarded by the zone's lock, but for `looks`. */
+/* Guarded by its lock, but for `looks`, and `rounds` where it is read. */
 static struct {
+    struct lock lock;
     unsigned looks;
     unsigned rounds; /* intervals of time that ended */
     unsigned steps;  /* at the pace of traffic */
@@ -31,55 +32,67 @@ static struct {
     size_t grown_units; /* the zone's, at the last look */
 } decay;
 
-/* Gives back what lay dirty since the last interval began, but at most `most` units. */
-static void purge_idle(size_t most)
+/* Gives back what lay dirty since the last interval began, but at most `most` units, and begins
+ * the next one. */
+static void end_interval(size_t most, bool by_time)
 {
+    lock_take(&zone.lock);
     size_t idle = zone.idle_units < most ? zone.idle_units : most;
-
     (void)zone_purge(zone.dirty_units - idle);
+    zone_begin_interval(by_time);
+    lock_drop(&zone.lock);
 }
 
 static void end_interval_of_time(void)
 {
-    decay.rounds++;
+    __atomic_store_n(&decay.rounds, decay.rounds + 1, __ATOMIC_RELAXED);
     decay.steps = 0;
-    purge_idle(SIZE_MAX);
-    block_decay(&shared_blocks, BLOCKS_PER_INTERVAL);
-    zone_begin_interval(true);
+    arena_decay(BLOCKS_PER_INTERVAL);
+    end_interval(SIZE_MAX, true);
 }
 
 static void step(void)
 {
     if (++decay.steps % STEPS_PER_BLOCKS == 0)
-        block_decay(&shared_blocks, BLOCKS_PER_STEP);
-    if (decay.steps % STEPS_PER_INTERVAL == 0) {
-        purge_idle(UNITS_PER_INTERVAL);
-        zone_begin_interval(false);
-    }
+        arena_decay(BLOCKS_PER_STEP);
+    if (decay.steps % STEPS_PER_INTERVAL == 0)
+        end_interval(UNITS_PER_INTERVAL, false);
+}
+
+/* Kept mappings make way for what the zone grew by since the last look. */
+static void make_way(void)
+{
+    lock_take(&zone.lock);
+    size_t grown_units = zone.grown_units - decay.grown_units;
+    decay.grown_units = zone.grown_units;
+    lock_drop(&zone.lock);
+    if (grown_units > 0)
+        large_make_way((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
 unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     uint64_t now_ms = os_coarse_ms();
-    bool is_late, is_step;
 
-    lock_take(&zone.lock);
-    is_late = now_ms - decay.last_ms >= INTERVAL_MS;
-    is_step = looks % LOOKS_PER_STEP == 0;
-    if (is_late) {
-        decay.last_ms = now_ms;
-        end_interval_of_time();
-    } else if (is_step) {
-        step();
+    if (lock_try(&decay.lock)) {
+        bool is_late = now_ms - decay.last_ms >= INTERVAL_MS;
+        bool is_step = looks % LOOKS_PER_STEP == 0;
+        if (is_late) {
+            decay.last_ms = now_ms;
+            end_interval_of_time();
+        } else if (is_step) {
+            step();
+        }
+        make_way();
+        if (is_late || is_step)
+            (void)large_decay(false);
+        lock_drop(&decay.lock);
     }
-    unsigned rounds = decay.rounds;
-    size_t grown_units = zone.grown_units - decay.grown_units;
-    decay.grown_units = zone.grown_units;
-    lock_drop(&zone.lock);
-    if (grown_units > 0)
-        large_make_way((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
-    if (is_late || is_step)
-        (void)large_decay(false);
-    return rounds;
+    return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);
+}
+
+void decay_change_lock(void (*change)(struct lock *))
+{
+    change(&decay.lock);
 }

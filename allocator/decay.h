@@ -7,11 +7,17 @@
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 
+#include "allocator/lock.h"
+
 /* Slow calls of one heap between two looks. */
 enum { DECAY_PERIOD = 64 };
 
-/* One look.  Takes the locks of the zone and of the large objects: none may be held.  Returns how
- * many intervals of time have ended, so that a heap notices that another one has. */
+/* One look.  Takes the locks of the arenas, the zone and the large objects: none may be held.
+ * Returns how many intervals of time have ended, so that a heap notices that another one has.  While
+ * one thread is at it the others do without. */
 unsigned decay_look(void);
+
+/* Calls `change` with decay's own lock, which comes before those of the slabs: for a fork. */
+void decay_change_lock(void (*change)(struct lock *));
 
 #endif

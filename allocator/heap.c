@@ -60,9 +60,7 @@ static inline bool push_block(struct heap *heap, void *ptr)
 void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
-    lock_take(&zone.lock);
-    (void)block_front_flush(&heap->block_front, heap_blocks_of(heap));
-    lock_drop(&zone.lock);
+    (void)block_front_flush(&heap->block_front, heap->own_blocks);
 }
 
 /* What a front holds keeps whole slabs from going back, so that it is emptied once in a while. */
@@ -92,21 +90,39 @@ static void *take_small(struct heap *heap, size_t bytes)
     return ptr;
 }
 
-/* What the front holds goes back before the block heap grows: it may merge into what is needed. */
-static void *take_block(struct heap *heap, size_t bytes, size_t align)
+static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow)
 {
-    struct block_heap *blocks = heap_blocks_of(heap);
+    struct block_heap *blocks = heap->own_blocks;
 
-    count_slow_call(heap);
-    lock_take(&zone.lock);
-    void *ptr = block_alloc(blocks, bytes, align, false);
-    if (!ptr && block_front_flush(&heap->block_front, blocks))
-        ptr = block_alloc(blocks, bytes, align, false);
-    if (!ptr)
-        ptr = block_alloc(blocks, bytes, align, true);
+    if (__builtin_expect(blocks != NULL, 0))
+        lock_take(&blocks->lock);
+    else
+        blocks = arena_take(&heap->arena);
+    void *ptr = block_alloc(blocks, bytes, align, may_grow);
     if (bytes <= SLAB_MOST_BYTES)
         slab_note_blocks(bytes, block_live_bytes(blocks, bytes));
-    lock_drop(&zone.lock);
+    lock_drop(&blocks->lock);
+    return ptr;
+}
+
+/* What the front holds goes back before a block heap grows: it may merge into what is needed. */
+static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
+{
+    void *ptr = NULL;
+
+    if (block_front_flush(&heap->block_front, heap->own_blocks))
+        ptr = take_block_from(heap, bytes, align, false);
+    if (!ptr && !heap->own_blocks)
+        ptr = arena_alloc_elsewhere(heap->arena, bytes, align);
+    return ptr ? ptr : take_block_from(heap, bytes, align, true);
+}
+
+static void *take_block(struct heap *heap, size_t bytes, size_t align)
+{
+    count_slow_call(heap);
+    void *ptr = take_block_from(heap, bytes, align, false);
+    if (!ptr)
+        ptr = grow_for_block(heap, bytes, align);
     if (ptr)
         count_alloc(heap, block_size(ptr) - BLOCK_TAG_BYTES);
     return ptr;
@@ -189,9 +205,7 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 static void free_block(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    lock_take(&zone.lock);
-    size_t usable = block_front_spill(&heap->block_front, heap_blocks_of(heap), ptr);
-    lock_drop(&zone.lock);
+    size_t usable = block_front_spill(&heap->block_front, heap->own_blocks, ptr);
     count_free(heap, usable);
 }
 
@@ -204,9 +218,10 @@ static void free_large(struct heap *heap, void *ptr)
     count_free(heap, usable);
 }
 
-static unsigned block_kind(const struct heap *heap)
+/* Whether units of this kind are of the heap's blocks. */
+static inline bool is_own_block(const struct heap *heap, unsigned kind)
 {
-    return heap_is_instance(heap) ? UNIT_PRIVATE : UNIT_BLOCK;
+    return heap_is_instance(heap) ? kind == UNIT_PRIVATE : zone_is_arena(kind);
 }
 
 /* What the fronts can't hold. */
@@ -214,7 +229,7 @@ static NOINLINE void free_behind_fronts(struct heap *heap, void *ptr, unsigned k
 {
     if (checked_is_on())
         checked_free(heap, ptr);
-    else if (kind == block_kind(heap))
+    else if (is_own_block(heap, kind))
         free_block(heap, ptr);
     else if (kind >= UNIT_SLAB)
         free_small(heap, ptr, kind);
@@ -225,7 +240,7 @@ static NOINLINE void free_behind_fronts(struct heap *heap, void *ptr, unsigned k
 void heap_free_kind(struct heap *heap, void *ptr, unsigned kind)
 {
     /* Under memcheck nothing is held, and not even the block's tag may be read. */
-    if (!ptr || (kind == block_kind(heap) && push_block(heap, ptr)))
+    if (!ptr || (is_own_block(heap, kind) && push_block(heap, ptr)))
         return;
     free_behind_fronts(heap, ptr, kind);
 }
@@ -246,10 +261,11 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
     size_t before = block_usable(ptr);
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
         return true;
-    lock_take(&zone.lock);
-    bool done = block_resize(heap_blocks_of(heap), ptr, bytes);
+    struct block_heap *blocks = heap->own_blocks ? heap->own_blocks : arena_of(ptr);
+    lock_take(&blocks->lock);
+    bool done = block_resize(blocks, ptr, bytes);
     size_t now = block_usable(ptr);
-    lock_drop(&zone.lock);
+    lock_drop(&blocks->lock);
     if (done)
         count_resize(heap, before, now);
     return done;
@@ -277,7 +293,7 @@ static void *resize(struct heap *heap, void *ptr, size_t bytes)
         return NULL;
     if (kind >= UNIT_SLAB)
         return resize_small(ptr, bytes) ? ptr : NULL;
-    if (zone_is_block(kind))
+    if (is_own_block(heap, kind))
         return resize_block(heap, ptr, bytes) ? ptr : NULL;
     return resize_large(heap, ptr, bytes);
 }

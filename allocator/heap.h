@@ -17,13 +17,14 @@
 struct heap {
     struct front front;            /* first: the frequent ways take the fewest instructions so */
     struct slab_set *own_slabs;    /* an instance's; NULL for those of the node */
-    struct block_heap *own_blocks; /* an instance's; NULL for shared_blocks */
+    struct block_heap *own_blocks; /* an instance's; NULL for the arenas */
     struct heap *next;             /* all thread heaps, or all instances; see heaps.h */
     struct heap *previous;         /* of the instances */
     struct guard *guards;          /* an instance's live objects, under memcheck; see checked.c */
     struct heap *next_idle;        /* heaps without a thread */
     struct counters counters;      /* of blocks and large objects; slabs are counted by the front */
     unsigned node;                 /* the index of its slabs in heap_slabs */
+    unsigned arena;                /* the index of the one that it takes blocks from */
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;
@@ -38,11 +39,6 @@ extern struct slab_set heap_slabs[HEAP_NODES] HIDDEN;
 static inline bool heap_is_instance(const struct heap *heap)
 {
     return heap->own_blocks != NULL;
-}
-
-static inline struct block_heap *heap_blocks_of(const struct heap *heap)
-{
-    return heap->own_blocks ? heap->own_blocks : &shared_blocks;
 }
 
 static inline struct slab_set *heap_slabs_of(const struct heap *heap)

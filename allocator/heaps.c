@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "allocator/checked.h"
+#include "allocator/decay.h"
 #include "allocator/large.h"
 
 struct heap heap_plain;
@@ -99,8 +100,8 @@ size_t heaps_trim(bool plain_too)
         heap_flush(&heap_plain);
     if (heaps_current != &heap_none)
         heap_flush(heaps_current);
+    size_t trimmed = arena_trim();
     lock_take(&zone.lock);
-    size_t trimmed = block_trim(&shared_blocks);
     trimmed += zone_purge(0) << UNIT_SHIFT;
     lock_drop(&zone.lock);
     return trimmed + large_decay(true);
@@ -158,17 +159,14 @@ static struct mem_stats absolute_stats(void)
         add_heap(&total, heap);
     for (const struct heap *heap = instances; heap; heap = heap->next)
         add_heap(&total, heap);
-    lock_take(&zone.lock);
     struct mem_stats stats = {
         .total_allocated = total.allocated_bytes,
         .total_freed = total.freed_bytes,
         .current_usage = total.allocated_bytes - total.freed_bytes,
         .num_allocations = total.allocations,
         .num_frees = total.frees,
-        .num_splits = shared_blocks.splits,
-        .num_coalesces = shared_blocks.coalesces,
     };
-    lock_drop(&zone.lock);
+    arena_count(&stats.num_splits, &stats.num_coalesces);
     return stats;
 }
 
@@ -195,12 +193,15 @@ void heaps_reset_stats(void)
 
 /* --- fork ----------------------------------------------------------------------------------- */
 
-static void change_slab_locks(void (*change)(struct lock *))
+static void change_slab_and_block_locks(void (*change)(struct lock *))
 {
     for (unsigned node = 0; node < HEAP_NODES; node++)
         slab_lock_all(&heap_slabs[node], change);
     for (struct heap *heap = instances; heap; heap = heap->next)
         slab_lock_all(heap->own_slabs, change);
+    arena_lock_all(change);
+    for (struct heap *heap = instances; heap; heap = heap->next)
+        change(&heap->own_blocks->lock);
 }
 
 /* The child gets the memory as it is at the fork, with one thread: all locks are taken before, in
@@ -209,7 +210,8 @@ static void before_fork(void)
 {
     lock_take(&registry_lock);
     lock_take(&shared_lock);
-    change_slab_locks(lock_take);
+    decay_change_lock(lock_take);
+    change_slab_and_block_locks(lock_take);
     lock_take(&zone.lock);
     lock_take(&large_objects.lock);
 }
@@ -218,7 +220,8 @@ static void after_fork(void (*release)(struct lock *))
 {
     release(&large_objects.lock);
     release(&zone.lock);
-    change_slab_locks(release);
+    change_slab_and_block_locks(release);
+    decay_change_lock(release);
     release(&shared_lock);
     release(&registry_lock);
 }

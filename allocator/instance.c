@@ -41,9 +41,7 @@ void mem_heap_destroy(mem_heap_t *instance)
     /* Its front may hold objects that came from elsewhere. */
     front_flush(&heap->front);
     slab_give_all(&instance->slabs);
-    lock_take(&zone.lock);
     block_give_all(&instance->blocks);
-    lock_drop(&zone.lock);
     large_free_all(heap);
     os_unmap(instance, sizeof *instance);
 }

@@ -14,7 +14,8 @@ struct lock {
 
 void lock_take_slow(struct lock *lock);
 
-static inline void lock_take(struct lock *lock)
+/* Returns false, at once, where the lock is held. */
+static inline bool lock_try(struct lock *lock)
 {
     uint32_t expected = LOCK_FREE;
 
@@ -22,10 +23,15 @@ static inline void lock_take(struct lock *lock)
      * the lock is held. */
     if (os_is_single_threaded()) {
         __atomic_store_n(&lock->state, LOCK_TAKEN, __ATOMIC_RELAXED);
-        return;
+        return true;
     }
-    if (!__atomic_compare_exchange_n(&lock->state, &expected, LOCK_TAKEN, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
+    return __atomic_compare_exchange_n(&lock->state, &expected, LOCK_TAKEN, false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void lock_take(struct lock *lock)
+{
+    if (!lock_try(lock))
         lock_take_slow(lock);
 }
 

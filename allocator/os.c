@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <valgrind/valgrind.h>
 
 enum { READ_WRITE = PROT_READ | PROT_WRITE, ANONYMOUS = MAP_PRIVATE | MAP_ANONYMOUS };
 
@@ -133,9 +134,48 @@ static bool advise(void *start, size_t bytes, int advice)
     return done;
 }
 
-void os_purge(void *start, size_t bytes)
+/* Purges as many of the ranges as it can with one system call, and returns the number of bytes: from
+ * Linux 6.15 on a process may advise itself so (process_madvise(2)). Where other threads run the
+ * processors are told of it once instead of once for each range (EXPERIMENTS.md, "Purging many
+ * ranges at once"). */
+static size_t purge_together(const struct os_purge *purge)
 {
-    (void)advise(start, bytes, MADV_DONTNEED);
+    enum { PIDFD_OF_THREAD_GROUP = -10001 };
+    static bool is_refused;
+    int saved = errno;
+
+    /* Valgrind does not know the call, and says so. */
+    if (purge->count < 2 || __atomic_load_n(&is_refused, __ATOMIC_RELAXED) || RUNNING_ON_VALGRIND)
+        return 0;
+    long purged = syscall(SYS_process_madvise, PIDFD_OF_THREAD_GROUP, purge->ranges, purge->count,
+                          MADV_DONTNEED, 0);
+    if (purged < 0)
+        __atomic_store_n(&is_refused, true, __ATOMIC_RELAXED);
+    errno = saved;
+    return purged < 0 ? 0 : (size_t)purged;
+}
+
+void os_purge_finish(struct os_purge *purge)
+{
+    size_t done = purge_together(purge);
+
+    for (size_t i = 0; i < purge->count; i++) {
+        const struct iovec *range = &purge->ranges[i];
+        if (done >= range->iov_len) {
+            done -= range->iov_len;
+        } else {
+            (void)advise(range->iov_base, range->iov_len, MADV_DONTNEED);
+            done = 0;
+        }
+    }
+    purge->count = 0;
+}
+
+void os_purge_add(struct os_purge *purge, void *start, size_t bytes)
+{
+    purge->ranges[purge->count++] = (struct iovec){start, bytes};
+    if (purge->count == OS_PURGE_MOST)
+        os_purge_finish(purge);
 }
 
 bool os_populate(void *start, size_t bytes)
@@ -174,6 +214,16 @@ void *os_break_extend(size_t bytes, size_t align)
     }
     errno = saved;
     return start;
+}
+
+unsigned os_processors(void)
+{
+    int saved = errno;
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    errno = saved;
+    return count > 0 ? (unsigned)count : 1;
 }
 
 unsigned os_node(void)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/single_threaded.h>
+#include <sys/uio.h>
 
 /* For data that the layers share: without it, code that could end up in a shared library goes
  * through a table to reach each of them. */
@@ -30,8 +31,17 @@ void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align);
 void *os_reserve(void *wanted, size_t bytes);
 /* Makes a reserved range readable and writable. */
 bool os_commit(void *start, size_t bytes);
-/* Drops the contents of a range: it reads as zero afterwards and holds no memory. */
-void os_purge(void *start, size_t bytes);
+/* Ranges whose contents are dropped together: they read as zero afterwards and hold no memory. The
+ * count is 0 at first. */
+enum { OS_PURGE_MOST = 64 };
+struct os_purge {
+    size_t count;
+    struct iovec ranges[OS_PURGE_MOST];
+};
+/* Adds a range, which may go at once. */
+void os_purge_add(struct os_purge *purge, void *start, size_t bytes);
+/* Lets all that were added go. */
+void os_purge_finish(struct os_purge *purge);
 
 /* Gives a range its memory at once, which costs less than a page fault for each page; returns false
  * where the kernel (before Linux 5.14) can't or has no memory. */
@@ -58,6 +68,8 @@ static inline bool os_is_single_threaded(void)
     return __libc_single_threaded;
 }
 
+/* On how many processors this thread may run; at least 1. */
+unsigned os_processors(void);
 /* The memory node of the processor that runs this; 0 where there is one, or none is known. */
 unsigned os_node(void);
 

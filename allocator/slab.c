@@ -1,6 +1,6 @@
 #include "allocator/slab.h"
 
-#include "allocator/block.h"
+#include "allocator/arena.h"
 #include "allocator/counters.h"
 #include "allocator/fault.h"
 
@@ -173,8 +173,11 @@ static struct slab *take_slab(struct slab_set *set, unsigned size_class)
 
     lock_take(&zone.lock);
     /* What holds memory but no object goes before memory that is new. */
-    if (zone.dirty_units == 0)
-        (void)block_give_some(&shared_blocks);
+    if (zone.dirty_units == 0) {
+        lock_drop(&zone.lock);
+        (void)arena_give_some();
+        lock_take(&zone.lock);
+    }
     char *start = zone_take(1, UNIT_SLAB + size_class);
     if (start && !(slab = take_entry(zone_unit(start))))
         zone_give(start, 1);

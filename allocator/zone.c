@@ -377,8 +377,11 @@ void zone_give(void *start, size_t units)
 
 size_t zone_purge(size_t keep_units)
 {
+    struct os_purge purge;
     size_t cleaned = 0;
     size_t unit = limit_unit();
+
+    purge.count = 0;
 
     while (unit > 0 && zone.dirty_units > keep_units) {
         if (unit == zone.gap_end && unit > zone.gap_start)
@@ -389,12 +392,13 @@ size_t zone_purge(size_t keep_units)
         while (unit > 0 && zone.map[unit - 1] == UNIT_DIRTY &&
                end - unit < zone.dirty_units - keep_units)
             unit--;
-        os_purge(zone_address(unit), (end - unit) << UNIT_SHIFT);
+        os_purge_add(&purge, zone_address(unit), (end - unit) << UNIT_SHIFT);
         for (size_t clean = unit; clean < end; clean++)
             __atomic_store_n(&zone.map[clean], UNIT_CLEAN, __ATOMIC_RELAXED);
         zone.dirty_units -= end - unit;
         cleaned += end - unit;
     }
+    os_purge_finish(&purge);
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     return cleaned;

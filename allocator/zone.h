@@ -21,13 +21,16 @@
 enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
+/* Enough for threads on some dozens of processors, each of which has a front of its own. */
+enum { ZONE_ARENAS = 8 };
+
 enum unit_kind {
     UNIT_FOREIGN, /* not ours */
     UNIT_CLEAN,   /* free, holds no memory, reads as zero */
     UNIT_DIRTY,   /* free, may hold memory */
-    UNIT_BLOCK,   /* part of a segment of the shared block heap */
-    UNIT_PRIVATE, /* part of a segment of a heap instance's block heap */
-    UNIT_SLAB     /* UNIT_SLAB + c: a slab of size class c */
+    UNIT_BLOCK,   /* UNIT_BLOCK + a: part of a segment of arena a */
+    UNIT_PRIVATE = UNIT_BLOCK + ZONE_ARENAS, /* of a heap instance's block heap */
+    UNIT_SLAB                                /* UNIT_SLAB + c: a slab of size class c */
 };
 
 enum { ZONE_HINTS = 33 };
@@ -86,10 +89,16 @@ static inline unsigned zone_kind(const void *address)
     return __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
 }
 
-/* Whether units of this kind belong to a block heap. */
+/* Whether units of this kind belong to an arena. */
+static inline bool zone_is_arena(unsigned kind)
+{
+    return kind - UNIT_BLOCK < ZONE_ARENAS;
+}
+
+/* The same for any block heap. */
 static inline bool zone_is_block(unsigned kind)
 {
-    return kind == UNIT_BLOCK || kind == UNIT_PRIVATE;
+    return kind - UNIT_BLOCK <= UNIT_PRIVATE - UNIT_BLOCK;
 }
 
 static inline size_t zone_unit(const void *address)

@@ -1,0 +1,97 @@
+#include "allocator/arena.h"
+
+struct block_heap arenas[ZONE_ARENAS];
+
+unsigned arenas_used = 1;
+
+/* No more than threads can run at a time: what lies free in one is of no use to the others. */
+static unsigned most_arenas(void)
+{
+    static unsigned most;
+    unsigned known = __atomic_load_n(&most, __ATOMIC_RELAXED);
+
+    if (known == 0) {
+        known = os_processors();
+        known = known < ZONE_ARENAS ? known : ZONE_ARENAS;
+        __atomic_store_n(&most, known, __ATOMIC_RELAXED);
+    }
+    return known;
+}
+
+struct block_heap *arena_take_next(unsigned *index)
+{
+    *index = (*index + 1) % most_arenas();
+    struct block_heap *arena = &arenas[*index];
+
+    lock_take(&arena->lock);
+    arena->arena = *index;
+    unsigned before = arena_used();
+    while (before <= *index && !__atomic_compare_exchange_n(&arenas_used, &before, *index + 1, false,
+                                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
+    return arena;
+}
+
+void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align)
+{
+    void *ptr = NULL;
+
+    for (unsigned i = 0; i < arena_used() && !ptr; i++) {
+        if (i == index || !lock_try(&arenas[i].lock))
+            continue;
+        ptr = block_alloc(&arenas[i], bytes, align, false);
+        lock_drop(&arenas[i].lock);
+    }
+    return ptr;
+}
+
+bool arena_give_some(void)
+{
+    bool has_given = false;
+
+    for (unsigned i = 0; i < arena_used() && !has_given; i++) {
+        if (!lock_try(&arenas[i].lock))
+            continue;
+        has_given = block_give_some(&arenas[i]);
+        lock_drop(&arenas[i].lock);
+    }
+    return has_given;
+}
+
+void arena_decay(size_t most)
+{
+    for (unsigned i = 0; i < arena_used(); i++) {
+        lock_take(&arenas[i].lock);
+        block_decay(&arenas[i], most);
+        lock_drop(&arenas[i].lock);
+    }
+}
+
+size_t arena_trim(void)
+{
+    size_t trimmed = 0;
+
+    for (unsigned i = 0; i < arena_used(); i++) {
+        lock_take(&arenas[i].lock);
+        trimmed += block_trim(&arenas[i]);
+        lock_drop(&arenas[i].lock);
+    }
+    return trimmed;
+}
+
+void arena_count(size_t *splits, size_t *coalesces)
+{
+    *splits = *coalesces = 0;
+    for (unsigned i = 0; i < arena_used(); i++) {
+        lock_take(&arenas[i].lock);
+        *splits += arenas[i].splits;
+        *coalesces += arenas[i].coalesces;
+        lock_drop(&arenas[i].lock);
+    }
+}
+
+void arena_lock_all(void (*change)(struct lock *))
+{
+    for (unsigned i = 0; i < ZONE_ARENAS; i++)
+        change(&arenas[i].lock);
+}

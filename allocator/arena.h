@@ -1,0 +1,59 @@
+/* Arenas: the block heaps of all heaps but the instances.
+ *
+ * There are several so that threads need not wait for each other, and no more are in use than that
+ * takes: a heap goes on to the next arena when it finds its own locked (as in Gloger's ptmalloc),
+ * and the others are asked before an arena grows. A block goes back to the arena that it came from,
+ * which the kind of its unit tells.
+ *
+ * An arena's lock comes before the zone's. Only a fork holds two of them at a time. */
+#ifndef ALLOCATOR_ARENA_H
+#define ALLOCATOR_ARENA_H
+
+#include "allocator/block.h"
+
+extern struct block_heap arenas[ZONE_ARENAS] HIDDEN;
+
+/* The first so many have ever been in use: nobody looks at the others, which take no memory so. */
+extern unsigned arenas_used HIDDEN;
+
+static inline unsigned arena_used(void)
+{
+    return __atomic_load_n(&arenas_used, __ATOMIC_RELAXED);
+}
+
+/* The arena of a block that is in use. */
+static inline struct block_heap *arena_of(const void *payload)
+{
+    if (arena_used() == 1)
+        return &arenas[0];
+    return &arenas[zone_kind(payload) - UNIT_BLOCK];
+}
+
+/* Takes the lock of the arena after *index, which *index becomes. */
+struct block_heap *arena_take_next(unsigned *index);
+
+/* Takes the lock of arena *index or, where somebody holds that, of the next one. */
+static inline struct block_heap *arena_take(unsigned *index)
+{
+    struct block_heap *arena = &arenas[*index];
+
+    return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_next(index);
+}
+
+/* Returns what block_alloc returns without growing, from any arena but `index`; NULL where none has
+ * it.  Does not wait for locks. */
+void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align);
+
+/* What block.h says of block_give_some, for the first arena that has something to give.  Does not
+ * wait for locks. */
+bool arena_give_some(void);
+/* What block.h says, for each arena.  These take the locks. */
+void arena_decay(size_t most);
+size_t arena_trim(void);
+/* The sums over all arenas. */
+void arena_count(size_t *splits, size_t *coalesces);
+
+/* Call `change` with each arena's lock: to take them all, in order, or to drop them. */
+void arena_lock_all(void (*change)(struct lock *));
+
+#endif
