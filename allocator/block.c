@@ -50,7 +50,7 @@ static inline void put_free(struct block_heap *heap, struct block *block, size_t
 {
     block->tag = size | BLOCK_TAG_PREVIOUS_USED;
     *footer_before(at(block, size)) = size;
-    block_index_insert(&heap->free, block);
+    block_index_insert(&heap->free, block, size);
 }
 
 /* Makes [block, block + size) a free block in the index; the block before must be in use. */

@@ -85,10 +85,9 @@ static inline unsigned block_list(size_t size)
     return BLOCK_EXACT_LISTS + ((log2 - 9) << BLOCK_PART_SHIFT) + part;
 }
 
-static inline void block_index_insert(struct block_index *index, struct block *block)
+/* `size` is block_bytes(block), which was often just written where it takes long to read again. */
+static inline void block_index_insert(struct block_index *index, struct block *block, size_t size)
 {
-    size_t size = block_bytes(block);
-
     if (__builtin_expect(size > BLOCK_LISTED_MOST_BYTES, 0)) {
         block_node(block)->key = size;
         tree_insert(&index->tree, block_node(block));
