@@ -49,9 +49,10 @@ static inline bool block_front_serves(size_t size)
     return size - BLOCK_FRONT_LEAST_BYTES < BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES;
 }
 
-/* Returns a held block with room for `bytes`, at most a sixteenth larger than asked for, and sets
- * *usable to its usable size; NULL where there is none. */
-static inline void *block_front_pop(struct block_front *front, size_t bytes, size_t *usable)
+/* Returns a held block with room for `bytes`, at most a sixteenth larger than asked for, at a
+ * multiple of `align`, and sets *usable to its usable size; NULL where there is none. */
+static inline void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
+                                    size_t *usable)
 {
     /* As in a list of the block heap, a few are looked at: programs ask for few different sizes of
      * this order, so that the first is nearly always right. */
@@ -64,7 +65,7 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes, siz
     for (int tries = 0; *link && tries < FIT_TRIES; tries++) {
         struct block_link *held = *link;
         size_t held_size = block_size(held);
-        if (held_size >= size) {
+        if (held_size >= size && ((uintptr_t)held & (align - 1)) == 0) {
             *link = held->next;
             front->held_bytes -= held_size;
             held->mark = NULL;

@@ -35,11 +35,11 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
         counter_add(&heap->counters.freed_bytes, before - now);
 }
 
-/* Takes a block from the heap's front for blocks; NULL where that holds none for `bytes`. */
-static inline void *pop_block(struct heap *heap, size_t bytes)
+/* Takes a block from the heap's front for blocks; NULL where that holds none for this. */
+static inline void *pop_block(struct heap *heap, size_t bytes, size_t align)
 {
     size_t usable;
-    void *ptr = block_front_pop(&heap->block_front, bytes, &usable);
+    void *ptr = block_front_pop(&heap->block_front, bytes, align, &usable);
 
     if (ptr)
         count_alloc(heap, usable);
@@ -157,7 +157,8 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
     if (rounded - 1 < SLAB_MOST_BYTES)
         ptr = take_small(heap, rounded);
     /* Where one kind of memory is exhausted the next may still be had. */
-    if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
+    if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD &&
+        !(ptr = pop_block(heap, bytes, align)))
         ptr = take_block(heap, bytes, align);
     if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
         return ptr;
@@ -190,7 +191,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     if (!is_block_size(bytes) || align > MEM_ALIGNMENT || checked_is_on())
         return alloc_any(heap, bytes, align, zeroed);
-    void *ptr = pop_block(heap, bytes);
+    void *ptr = pop_block(heap, bytes, MEM_ALIGNMENT);
     if (!ptr)
         return alloc_block(heap, bytes, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
@@ -298,6 +299,17 @@ static void *resize(struct heap *heap, void *ptr, size_t bytes)
     return resize_large(heap, ptr, bytes);
 }
 
+/* What to ask for where an object of `usable` bytes moves because it grows to `bytes`: one that
+ * grows by little will grow again, and moves a quarter further then, so that appending to it copies
+ * it a logarithmic number of times (EXPERIMENTS.md, "Growing by little"). */
+static size_t room_to_grow(size_t usable, size_t bytes)
+{
+    enum { LITTLE = 8, FURTHER = 4 };
+    bool grows_by_little = bytes > usable && bytes - usable <= usable / LITTLE;
+
+    return grows_by_little && bytes < MEM_MMAP_THRESHOLD ? usable + usable / FURTHER : bytes;
+}
+
 void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
 {
     if (!ptr)
@@ -315,9 +327,10 @@ void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
     if (resized)
         return resized;
     size_t usable = heap_usable(ptr);
+    size_t wanted = room_to_grow(usable, bytes);
     void *moved;
-    if (!heap_try_malloc(heap, bytes, &moved) &&
-        !(moved = heap_alloc(heap, bytes, MEM_ALIGNMENT, false)))
+    if (!heap_try_malloc(heap, wanted, &moved) &&
+        !(moved = heap_alloc(heap, wanted, MEM_ALIGNMENT, false)))
         return NULL;
     memcpy(moved, ptr, usable < bytes ? usable : bytes);
     heap_free(heap, ptr);
