@@ -30,7 +30,7 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
 /* Gives a bin its slots. */
 static void place_bin(struct front *front, unsigned kind)
 {
-    size_t bottom = offsetof(struct front, slots) + front->slots_used * (size_t)FRONT_SLOT_BYTES;
+    size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
     front->slots_used = (uint16_t)(front->slots_used + front_capacity(kind - UNIT_SLAB) + 1);
     __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);

@@ -58,10 +58,10 @@ struct front {
     uint16_t bottoms[FRONT_BINS];
     uint16_t slots_used;
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
-    void *slots[FRONT_SLOTS];
 };
 
-_Static_assert(sizeof(struct front) <= FRONT_TOP_MASK, "a top is a distance of 16 bits");
+/* The distance of the slots, which end the heap that begins with the front; see heap.h. */
+enum { FRONT_SLOTS_AT = 2816, FRONT_SLOTS_ALIGNMENT = 256 };
 
 static inline void **front_slot(struct front *front, uint64_t top)
 {

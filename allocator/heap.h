@@ -29,7 +29,12 @@ struct heap {
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;
     struct block_front block_front;
+    /* Last: most of them lie beyond the page that holds all else, and threads need few. */
+    _Alignas(FRONT_SLOTS_ALIGNMENT) void *slots[FRONT_SLOTS];
 };
+
+_Static_assert(offsetof(struct heap, slots) == FRONT_SLOTS_AT, "where front.h says");
+_Static_assert(sizeof(struct heap) <= FRONT_TOP_MASK, "a top is a distance of 16 bits");
 
 /* Slabs by memory node; machines with more nodes share. */
 enum { HEAP_NODES = 8 };
