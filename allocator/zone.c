@@ -30,6 +30,8 @@ enum {
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
+    /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md, "Regret"). */
+    REGRET_FACTOR = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. */
@@ -293,9 +295,8 @@ static void populate(size_t first, size_t units)
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
  * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
- * want again: that much more may stay from then on, and half as much after each interval of time
- * without.
- */
+ * want again: a multiple of that more may stay from then on, and half as much after each interval
+ * of time without. */
 static size_t dirty_most(void)
 {
     size_t most = (zone.owned_units - zone.free_units) >> DIRTY_SHIFT;
@@ -321,7 +322,7 @@ static void regret(size_t clean_taken)
     if (needed == 0)
         return;
     zone.over_purged_units -= needed;
-    zone.regret_units += needed;
+    zone.regret_units += REGRET_FACTOR * needed;
     zone.has_regretted = true;
 }
 
