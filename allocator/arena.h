@@ -1,8 +1,8 @@
 /* Arenas: the block heaps of all heaps but the instances.
  *
  * There are several so that threads need not wait for each other, and no more are in use than that
- * takes: a heap goes on to the next arena when it finds its own locked (as in Gloger's ptmalloc),
- * and the others are asked before an arena grows. A block goes back to the arena that it came from,
+ * takes: a heap goes on to the next arena when it finds its own locked time and again (in Gloger's
+ * ptmalloc at once), and the others are asked before an arena grows. A block goes back to the arena that it came from,
  * which the kind of its unit tells.
  *
  * An arena's lock comes before the zone's. Only a fork holds two of them at a time. */
@@ -29,15 +29,22 @@ static inline struct block_heap *arena_of(const void *payload)
     return &arenas[zone_kind(payload) - UNIT_BLOCK];
 }
 
-/* Takes the lock of the arena after *index, which *index becomes. */
-struct block_heap *arena_take_next(unsigned *index);
+/* Where a heap takes its blocks from. */
+struct arena_place {
+    unsigned arena; /* an index */
+    unsigned waits; /* how often it was found locked lately; the heap forgets that now and then */
+};
 
-/* Takes the lock of arena *index or, where somebody holds that, of the next one. */
-static inline struct block_heap *arena_take(unsigned *index)
+/* Waits for the lock of the arena or, where that happens too often, takes that of the next one,
+ * which becomes the place. */
+struct block_heap *arena_take_slow(struct arena_place *place);
+
+/* Takes the lock of the arena, or of another one, and returns it. */
+static inline struct block_heap *arena_take(struct arena_place *place)
 {
-    struct block_heap *arena = &arenas[*index];
+    struct block_heap *arena = &arenas[place->arena];
 
-    return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_next(index);
+    return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
 }
 
 /* Returns what block_alloc returns without growing, from any arena but `index`; NULL where none has

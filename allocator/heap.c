@@ -68,6 +68,7 @@ static void count_slow_call(struct heap *heap)
 {
     if (++heap->slow_calls % DECAY_PERIOD != 0)
         return;
+    heap->place.waits = 0;
     unsigned rounds = decay_look();
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
@@ -97,7 +98,7 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
     if (__builtin_expect(blocks != NULL, 0))
         lock_take(&blocks->lock);
     else
-        blocks = arena_take(&heap->arena);
+        blocks = arena_take(&heap->place);
     void *ptr = block_alloc(blocks, bytes, align, may_grow);
     if (bytes <= SLAB_MOST_BYTES)
         slab_note_blocks(bytes, block_live_bytes(blocks, bytes));
@@ -113,7 +114,7 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_elsewhere(heap->arena, bytes, align);
+        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align);
     return ptr ? ptr : take_block_from(heap, bytes, align, true);
 }
 
@@ -299,17 +300,6 @@ static void *resize(struct heap *heap, void *ptr, size_t bytes)
     return resize_large(heap, ptr, bytes);
 }
 
-/* What to ask for where an object of `usable` bytes moves because it grows to `bytes`: one that
- * grows by little will grow again, and moves a quarter further then, so that appending to it copies
- * it a logarithmic number of times (EXPERIMENTS.md, "Growing by little"). */
-static size_t room_to_grow(size_t usable, size_t bytes)
-{
-    enum { LITTLE = 8, FURTHER = 4 };
-    bool grows_by_little = bytes > usable && bytes - usable <= usable / LITTLE;
-
-    return grows_by_little && bytes < MEM_MMAP_THRESHOLD ? usable + usable / FURTHER : bytes;
-}
-
 void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
 {
     if (!ptr)
@@ -327,10 +317,9 @@ void *heap_realloc(struct heap *heap, void *ptr, size_t bytes)
     if (resized)
         return resized;
     size_t usable = heap_usable(ptr);
-    size_t wanted = room_to_grow(usable, bytes);
     void *moved;
-    if (!heap_try_malloc(heap, wanted, &moved) &&
-        !(moved = heap_alloc(heap, wanted, MEM_ALIGNMENT, false)))
+    if (!heap_try_malloc(heap, bytes, &moved) &&
+        !(moved = heap_alloc(heap, bytes, MEM_ALIGNMENT, false)))
         return NULL;
     memcpy(moved, ptr, usable < bytes ? usable : bytes);
     heap_free(heap, ptr);

@@ -24,7 +24,7 @@ struct heap {
     struct heap *next_idle;        /* heaps without a thread */
     struct counters counters;      /* of blocks and large objects; slabs are counted by the front */
     unsigned node;                 /* the index of its slabs in heap_slabs */
-    unsigned arena;                /* the index of the one that it takes blocks from */
+    struct arena_place place;      /* of its blocks */
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;

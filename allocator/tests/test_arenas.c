@@ -1,43 +1,34 @@
 /* Several block heaps with a lock each, and purging many ranges at once; this test looks inside the
  * library. */
-#include <pthread.h>
 #include <sys/mman.h>
 
 #include "allocator/arena.h"
 #include "allocator/tests/test_common.h"
 
-static void *allocate_block(void *size)
-{
-    return mem_malloc_ts((size_t)(uintptr_t)size);
-}
-
-static void *allocate_in_another_thread(size_t size)
-{
-    pthread_t thread;
-    void *ptr;
-
-    assert_int_equal(pthread_create(&thread, NULL, allocate_block, (void *)(uintptr_t)size), 0);
-    assert_int_equal(pthread_join(thread, &ptr), 0);
-    return ptr;
-}
-
-static void test_nobody_waits_for_a_taken_arena(void **state)
+/* A heap that finds its arena locked waits for it, but not for ever. */
+static void test_a_heap_goes_on_in_the_end(void **state)
 {
     (void)state;
+    enum { MOST = 100 };
+    struct arena_place place = {0};
+    struct block_heap *arena = &arenas[0];
+    int waits = 0;
+
     if (os_processors() == 1)
         skip();
-    /* A heap of its own for this thread, not that of the one that ends. */
-    mem_free_ts(mem_malloc_ts(1));
-    lock_take(&arenas[0].lock);
-    void *ptr = allocate_in_another_thread(20000);
-    lock_drop(&arenas[0].lock);
-    assert_non_null(ptr);
-    assert_ptr_equal(arena_of(ptr), &arenas[1]);
+    while (arena == &arenas[0] && waits < MOST) {
+        arena = arena_take_slow(&place);
+        lock_drop(&arena->lock);
+        waits++;
+    }
+    assert_in_range(waits, 2, MOST - 1);
+    assert_ptr_equal(arena, &arenas[1]);
+    assert_ptr_equal(arena_take(&place), &arenas[1]);
 
-    /* It goes back to where it came from, whoever frees it. */
-    void *own = mem_malloc_ts(20000);
-    assert_ptr_equal(arena_of(own), &arenas[0]);
-    mem_free_ts(own);
+    /* What was taken there goes back there. */
+    void *ptr = block_alloc(arena, 20000, ALIGNMENT, true);
+    lock_drop(&arena->lock);
+    assert_ptr_equal(arena_of(ptr), arena);
     mem_free_ts(ptr);
     (void)mem_trim();
     assert_false(zone_is_block(zone_kind(ptr)));
@@ -48,9 +39,10 @@ static void test_others_are_asked_before_one_grows(void **state)
     (void)state;
     if (os_processors() == 1)
         skip();
-    unsigned index = 0;
-    struct block_heap *second = arena_take_next(&index);
-    assert_int_equal(index, 1);
+    struct arena_place place = {.arena = 1};
+    struct block_heap *second = arena_take_slow(&place);
+    assert_int_equal(place.arena, 1);
+    assert_ptr_equal(second, &arenas[1]);
     char *hole = block_alloc(second, 30000, ALIGNMENT, true);
     char *stop = block_alloc(second, 100, ALIGNMENT, true);
     (void)block_free(second, hole);
@@ -90,7 +82,7 @@ static void test_many_ranges_are_purged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_waits_for_a_taken_arena),
+        cmocka_unit_test(test_a_heap_goes_on_in_the_end),
         cmocka_unit_test(test_others_are_asked_before_one_grows),
         cmocka_unit_test(test_many_ranges_are_purged),
     };

@@ -133,31 +133,6 @@ static void test_freed_blocks_keep_to_the_alignment(void **state)
     }
 }
 
-/* Objects to which little is added in turn, so that each lies in the other's way, move a logarithmic
- * number of times. */
-static void test_appending_moves_seldom(void **state)
-{
-    (void)state;
-    enum { COUNT = 8, STEP = 16, START = 1024, END = 50000 };
-    char *live[COUNT];
-    int moves = 0;
-
-    for (int i = 0; i < COUNT; i++)
-        live[i] = mem_malloc(START);
-    for (size_t size = START + STEP; size <= END; size += STEP)
-        for (int i = 0; i < COUNT; i++) {
-            uintptr_t before = (uintptr_t)live[i];
-            live[i] = mem_realloc(live[i], size);
-            assert_non_null(live[i]);
-            moves += (uintptr_t)live[i] != before;
-        }
-    /* log 1.25 of 50000 / 1024 is 17; under Valgrind every object moves each time. */
-    if (!RUNNING_ON_VALGRIND)
-        assert_in_range(moves, 1, 20 * COUNT);
-    for (int i = 0; i < COUNT; i++)
-        mem_free(live[i]);
-}
-
 static void test_alignments_to_one_gib(void **state)
 {
     (void)state;
@@ -281,7 +256,6 @@ int main(void)
         cmocka_unit_test(test_calloc_overflow),
         cmocka_unit_test(test_calloc_zeroes_used_memory),
         cmocka_unit_test(test_freed_blocks_keep_to_the_alignment),
-        cmocka_unit_test(test_appending_moves_seldom),
         cmocka_unit_test(test_alignments_to_one_gib),
         cmocka_unit_test(test_bad_alignments),
         cmocka_unit_test(test_free_preserves_errno),
