@@ -4,23 +4,21 @@ struct block_heap arenas[ZONE_ARENAS];
 
 unsigned arenas_used = 1;
 
+/* No more than threads can run at a time: what lies free in one arena is of no use to the others. */
+static unsigned arenas_most = ZONE_ARENAS;
+
+/* Before there are threads, which may be bound to one processor each. */
+__attribute__((constructor)) static void count_processors(void)
+{
+    unsigned processors = os_processors();
+
+    if (processors > 0 && processors < ZONE_ARENAS)
+        arenas_most = processors;
+}
+
 /* Between two looks of decay, 64 slow calls. What is spread over several arenas lies less densely:
  * redis, whose threads meet now and then, held 1.02 of its memory when heaps went on at once. */
 enum { WAITS_MOST = 4 };
-
-/* No more than threads can run at a time: what lies free in one is of no use to the others. */
-static unsigned most_arenas(void)
-{
-    static unsigned most;
-    unsigned known = __atomic_load_n(&most, __ATOMIC_RELAXED);
-
-    if (known == 0) {
-        known = os_processors();
-        known = known < ZONE_ARENAS ? known : ZONE_ARENAS;
-        __atomic_store_n(&most, known, __ATOMIC_RELAXED);
-    }
-    return known;
-}
 
 static struct block_heap *take(unsigned index)
 {
@@ -39,17 +37,19 @@ struct block_heap *arena_take_slow(struct arena_place *place)
 {
     if (++place->waits == WAITS_MOST) {
         place->waits = 0;
-        place->arena = (place->arena + 1) % most_arenas();
+        place->arena = (place->arena + 1) % arenas_most;
     }
     return take(place->arena);
 }
 
-void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align)
+void *arena_alloc_anywhere(size_t bytes, size_t align, bool waits)
 {
     void *ptr = NULL;
 
     for (unsigned i = 0; i < arena_used() && !ptr; i++) {
-        if (i == index || !lock_try(&arenas[i].lock))
+        if (waits)
+            lock_take(&arenas[i].lock);
+        else if (!lock_try(&arenas[i].lock))
             continue;
         ptr = block_alloc(&arenas[i], bytes, align, false);
         lock_drop(&arenas[i].lock);

@@ -21,12 +21,15 @@ static inline unsigned arena_used(void)
     return __atomic_load_n(&arenas_used, __ATOMIC_RELAXED);
 }
 
-/* The arena of a block that is in use. */
+/* The arena of a block that is in use; aborts where it can see that there is none. */
 static inline struct block_heap *arena_of(const void *payload)
 {
     if (arena_used() == 1)
         return &arenas[0];
-    return &arenas[zone_kind(payload) - UNIT_BLOCK];
+    unsigned kind = zone_kind(payload);
+    if (__builtin_expect(!zone_is_arena(kind), 0))
+        fault_die("double free or invalid pointer", payload);
+    return &arenas[kind - UNIT_BLOCK];
 }
 
 /* Where a heap takes its blocks from. */
@@ -47,9 +50,9 @@ static inline struct block_heap *arena_take(struct arena_place *place)
     return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
 }
 
-/* Returns what block_alloc returns without growing, from any arena but `index`; NULL where none has
- * it.  Does not wait for locks. */
-void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align);
+/* Returns what block_alloc returns without growing, from any arena; NULL where none has it.  Passes
+ * over those whose locks are taken, unless it `waits` for them. */
+void *arena_alloc_anywhere(size_t bytes, size_t align, bool waits);
 
 /* What block.h says of block_give_some, for the first arena that has something to give.  Does not
  * wait for locks. */

@@ -39,7 +39,8 @@ struct block_segment {
 };
 
 struct block_heap {
-    struct lock lock;
+    /* Apart from what others write in the arena before this one. */
+    _Alignas(CACHE_LINE_BYTES) struct lock lock;
     unsigned arena; /* its units are of kind UNIT_BLOCK + arena; not of a private heap */
     /* A private heap keeps its segments apart and gives their units back all at once
      * (block_give_all): the units say only that they are some private heap's. */

@@ -1,5 +1,5 @@
 /* The front of a heap for blocks: those that its owner freed and is likely to ask for again, held
- * without the zone's lock.
+ * without any lock.
  *
  * To the block heap a held block is in use; so it is neither split nor merged, and its size does
  * not change.  Whoever holds it writes its payload: a link to the next one and a mark.

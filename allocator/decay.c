@@ -13,7 +13,7 @@ enum {
     /* But no more at a time than costs about what the calls between did: 2 MiB, some 600 us. */
     UNITS_PER_INTERVAL = (2 << 20) >> UNIT_SHIFT,
     /* Free blocks are looked at so often, and so many of them, or so many in a tenth of a second:
-     * a bound on how long the zone's lock is held, a millisecond and what goes. */
+     * a bound on how long an arena's lock is held, a millisecond and what goes. */
     STEPS_PER_BLOCKS = 2,
     BLOCKS_PER_STEP = 64,
     BLOCKS_PER_INTERVAL = 16384,
@@ -73,9 +73,9 @@ static void make_way(void)
 unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
-    uint64_t now_ms = os_coarse_ms();
 
     if (lock_try(&decay.lock)) {
+        uint64_t now_ms = os_coarse_ms();
         bool is_late = now_ms - decay.last_ms >= INTERVAL_MS;
         bool is_step = looks % LOOKS_PER_STEP == 0;
         if (is_late) {

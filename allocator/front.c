@@ -27,12 +27,18 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
     return front->bottoms[kind] + count * (uint64_t)FRONT_SLOT_BYTES;
 }
 
+/* What a bin may hold, and its bottom. */
+static unsigned slots_for(unsigned kind)
+{
+    return front_capacity(kind - UNIT_SLAB) + 1;
+}
+
 /* Gives a bin its slots. */
 static void place_bin(struct front *front, unsigned kind)
 {
     size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
-    front->slots_used = (uint16_t)(front->slots_used + front_capacity(kind - UNIT_SLAB) + 1);
+    front->slots_used = (uint16_t)(front->slots_used + slots_for(kind));
     __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);
     front->limits[kind] = (uint16_t)bottom;
     set_top(front, kind, bottom);
@@ -140,9 +146,19 @@ void front_flush(struct front *front)
 
 void front_repair(struct front *front)
 {
-    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++)
-        if (get_top(front, kind) < front->bottoms[kind])
-            set_top(front, kind, front->bottoms[kind]);
+    front->slots_used = 0;
+    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
+        uint16_t bottom = front->bottoms[kind];
+        if (bottom == 0)
+            continue;
+        if (get_top(front, kind) < bottom)
+            set_top(front, kind, bottom);
+        if (front->limits[kind] < bottom)
+            front->limits[kind] = bottom;
+        unsigned end = (unsigned)(bottom - FRONT_SLOTS_AT) / FRONT_SLOT_BYTES + slots_for(kind);
+        if (front->slots_used < end)
+            front->slots_used = (uint16_t)end;
+    }
 }
 
 void front_count(const struct front *front, struct counters *counters)

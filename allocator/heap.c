@@ -114,8 +114,12 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align);
-    return ptr ? ptr : take_block_from(heap, bytes, align, true);
+        ptr = arena_alloc_anywhere(bytes, align, false);
+    if (!ptr)
+        ptr = take_block_from(heap, bytes, align, true);
+    if (!ptr && !heap->own_blocks)
+        ptr = arena_alloc_anywhere(bytes, align, true);
+    return ptr;
 }
 
 static void *take_block(struct heap *heap, size_t bytes, size_t align)

@@ -1,5 +1,5 @@
 /* A heap: a front for small objects, one for blocks, and counters. What lies behind the fronts is
- * shared by all heaps, so that what one thread frees is there for all others: the block heap, the
+ * shared by all heaps, so that what one thread frees is there for all others: the arenas, the
  * large objects, and the slabs of a memory node.
  *
  * Invariant: `front`, `block_front` and `counters` are written by the heap's owner alone: whoever

@@ -224,10 +224,10 @@ unsigned os_processors(void)
 {
     int saved = errno;
     cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 
     errno = saved;
-    return count > 0 ? (unsigned)count : 1;
+    return (unsigned)count;
 }
 
 unsigned os_node(void)

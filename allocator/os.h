@@ -68,7 +68,7 @@ static inline bool os_is_single_threaded(void)
     return __libc_single_threaded;
 }
 
-/* On how many processors this thread may run; at least 1. */
+/* On how many processors this thread may run; 0 where that can't be told. */
 unsigned os_processors(void);
 /* The memory node of the processor that runs this; 0 where there is one, or none is known. */
 unsigned os_node(void);

@@ -299,13 +299,12 @@ unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, uns
     for (unsigned i = 0; i < count; i++) {
         size_t offset = zone_offset(objects[i]), unit = offset >> UNIT_SHIFT;
         /* Objects that were freed one after the other often lie in one slab. */
-        if (unit != last_unit) {
+        if (unit != last_unit)
             slab = live_slab(objects[i], unit);
-            if (slab->owner != set) {
-                objects[kept++] = objects[i];
-                continue;
-            }
-            last_unit = unit;
+        last_unit = unit;
+        if (slab->owner != set) {
+            objects[kept++] = objects[i];
+            continue;
         }
         if (put_one(set, slab, size_class, objects[i], offset & (UNIT_BYTES - 1)))
             last_unit = SIZE_MAX;

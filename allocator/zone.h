@@ -10,7 +10,7 @@
  * runs are found in the map itself, so neighbouring free units merge without any work.
  * Runs are taken lowest address first: what lives long gathers at the bottom and the top drains.
  *
- * Every function except zone_offset and zone_kind needs the zone's lock. */
+ * The functions that follow the inline ones need the zone's lock. */
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
@@ -54,7 +54,7 @@ struct zone {
     size_t grown_units;       /* that got memory so far, again or for the first time */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
-    size_t regret_units;      /* of these, how many were needed again at once; see bound_dirty */
+    size_t regret_units;      /* a multiple of those that were needed again at once; see dirty_most */
     bool has_regretted;       /* since decay began an interval */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */

@@ -48,11 +48,36 @@ static void test_everything_put_back_returns_every_unit(void **state)
         assert_null(set.classes[c].open);
 }
 
+/* One array may hold objects of two sets in turn, several of a slab among them. */
+static void test_each_set_takes_its_own(void **state)
+{
+    (void)state;
+    enum { CLASS = 3, EACH = 40 };
+    static struct slab_set other;
+    void *own[EACH], *others[EACH], *mixed[2 * EACH];
+
+    assert_int_equal(slab_take(&set, CLASS, own, EACH), EACH);
+    assert_int_equal(slab_take(&other, CLASS, others, EACH), EACH);
+    for (size_t i = 0; i < EACH; i++) {
+        mixed[2 * i] = own[i];
+        mixed[2 * i + 1] = others[i];
+    }
+    assert_int_equal(slab_put(&set, CLASS, mixed, 2 * EACH - 2), EACH - 1);
+    assert_memory_equal(mixed, others, (EACH - 1) * sizeof *mixed);
+    verify();
+    assert_null(slab_verify(&other));
+    assert_int_equal(slab_put(&other, CLASS, others, EACH), 0);
+    assert_int_equal(slab_put(&set, CLASS, &own[EACH - 1], 1), 0);
+    assert_null(set.classes[CLASS].open);
+    assert_null(other.classes[CLASS].open);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets_stay_whole),
         cmocka_unit_test(test_everything_put_back_returns_every_unit),
+        cmocka_unit_test(test_each_set_takes_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
