@@ -4,7 +4,8 @@ struct block_heap arenas[ZONE_ARENAS];
 
 unsigned arenas_used = 1;
 
-/* No more than threads can run at a time: what lies free in one arena is of no use to the others. */
+/* No more than threads can run at a time: what lies free in one arena is of no use to the others.
+ */
 static unsigned arenas_most = ZONE_ARENAS;
 
 /* Before there are threads, which may be bound to one processor each. */

@@ -2,8 +2,8 @@
  *
  * There are several so that threads need not wait for each other, and no more are in use than that
  * takes: a heap goes on to the next arena when it finds its own locked time and again (in Gloger's
- * ptmalloc at once), and the others are asked before an arena grows. A block goes back to the arena that it came from,
- * which the kind of its unit tells.
+ * ptmalloc at once), and the others are asked before an arena grows. A block goes back to the arena
+ * that it came from, which the kind of its unit tells.
  *
  * An arena's lock comes before the zone's. Only a fork holds two of them at a time. */
 #ifndef ALLOCATOR_ARENA_H

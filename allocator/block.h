@@ -1,8 +1,8 @@
 /* The block heap: objects too large for slabs and too small for a mapping of their own.
  *
- * A segment is a run of units of the heap's kind.  From its start plus 8 to its end minus 8 it is tiled by
- * blocks; an 8-byte word at its end, a used block of size 0, stops every merge.  Neighbouring
- * segments are one segment.
+ * A segment is a run of units of the heap's kind.  From its start plus 8 to its end minus 8 it is
+ * tiled by blocks; an 8-byte word at its end, a used block of size 0, stops every merge.
+ * Neighbouring segments are one segment.
  *
  *   used:  [tag][payload ............................]
  *   free:  [tag][links: next, prev | left, right, key ... ][footer]
@@ -17,9 +17,9 @@
  *   - no two free blocks are neighbours;
  *   - every free block is in the index (block_index.h), and nothing else is.
  *
- * The heap's lock, which comes before the zone's, guards all of it, but for the size in the tag of a
- * used block, which belongs to its user: it may be read without the lock while a neighbour changes
- * the flags beside it. */
+ * The heap's lock, which comes before the zone's, guards all of it, but for the size in the tag of
+ * a used block, which belongs to its user: it may be read without the lock while a neighbour
+ * changes the flags beside it. */
 #ifndef ALLOCATOR_BLOCK_H
 #define ALLOCATOR_BLOCK_H
 

@@ -102,8 +102,8 @@ static inline size_t block_front_push(struct block_front *front, void *payload)
     return size - BLOCK_TAG_BYTES;
 }
 
-/* Both put blocks back into `own`, an instance's block heap, or, where that is NULL, into the arenas
- * that they came from, and take the locks.
+/* Both put blocks back into `own`, an instance's block heap, or, where that is NULL, into the
+ * arenas that they came from, and take the locks.
  *
  * Frees a block that block_front_push refused, and makes room for the next ones by putting back all
  * others; returns its usable size.  Aborts where `payload` is not the start of a live block. */

@@ -13,7 +13,7 @@
 enum { DECAY_PERIOD = 64 };
 
 /* One look.  Takes the locks of the arenas, the zone and the large objects: none may be held.
- * Returns how many intervals of time have ended, so that a heap notices that another one has.  While
+ * Returns how many intervals of time have ended, so that a heap notices that another one has. While
  * one thread is at it the others do without. */
 unsigned decay_look(void);
 

@@ -25,8 +25,8 @@ static inline bool lock_try(struct lock *lock)
         __atomic_store_n(&lock->state, LOCK_TAKEN, __ATOMIC_RELAXED);
         return true;
     }
-    return __atomic_compare_exchange_n(&lock->state, &expected, LOCK_TAKEN, false,
-                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&lock->state, &expected, LOCK_TAKEN, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
 static inline void lock_take(struct lock *lock)

@@ -135,9 +135,9 @@ static bool advise(void *start, size_t bytes, int advice)
     return done;
 }
 
-/* Purges as many of the ranges as it can with one system call, and returns the number of bytes: from
- * Linux 6.15 on a process may advise itself so (process_madvise(2)). Where other threads run the
- * processors are told of it once instead of once for each range (EXPERIMENTS.md, "Purging many
+/* Purges as many of the ranges as it can with one system call, and returns the number of bytes:
+ * from Linux 6.15 on a process may advise itself so (process_madvise(2)). Where other threads run
+ * the processors are told of it once instead of once for each range (EXPERIMENTS.md, "Purging many
  * ranges at once"). */
 static size_t purge_together(const struct os_purge *purge)
 {

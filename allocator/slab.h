@@ -70,8 +70,8 @@ void slab_sample(size_t bytes, unsigned count);
 void slab_note_blocks(size_t bytes, size_t live_bytes);
 
 /* Takes up to `count` objects, in ascending order of preference the last; returns how many there
- * were, 0 where the zone is exhausted.  Needs the lock of the class, and takes the zone's and those of
- * arenas. */
+ * were, 0 where the zone is exhausted.  Needs the lock of the class, and takes the zone's and those
+ * of arenas. */
 unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
 /* Puts back those of `count` objects of one class that belong to this set, moves the others to the
  * front and returns how many these are; aborts where one is free already or no object.  Needs the

@@ -30,7 +30,8 @@ enum {
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
-    /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md, "Regret"). */
+    /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md,
+       "Regret"). */
     REGRET_FACTOR = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and

@@ -25,10 +25,10 @@ enum { UNIT_SHIFT = 13 };
 enum { ZONE_ARENAS = 8 };
 
 enum unit_kind {
-    UNIT_FOREIGN, /* not ours */
-    UNIT_CLEAN,   /* free, holds no memory, reads as zero */
-    UNIT_DIRTY,   /* free, may hold memory */
-    UNIT_BLOCK,   /* UNIT_BLOCK + a: part of a segment of arena a */
+    UNIT_FOREIGN,                            /* not ours */
+    UNIT_CLEAN,                              /* free, holds no memory, reads as zero */
+    UNIT_DIRTY,                              /* free, may hold memory */
+    UNIT_BLOCK,                              /* UNIT_BLOCK + a: part of a segment of arena a */
     UNIT_PRIVATE = UNIT_BLOCK + ZONE_ARENAS, /* of a heap instance's block heap */
     UNIT_SLAB                                /* UNIT_SLAB + c: a slab of size class c */
 };
@@ -54,8 +54,8 @@ struct zone {
     size_t grown_units;       /* that got memory so far, again or for the first time */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
-    size_t regret_units;      /* a multiple of those that were needed again at once; see dirty_most */
-    bool has_regretted;       /* since decay began an interval */
+    size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */
+    bool has_regretted;  /* since decay began an interval */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */

@@ -61,8 +61,8 @@ static void test_many_ranges_are_purged(void **state)
     (void)state;
     enum { RANGES = 2 * OS_PURGE_MOST + 5 };
     size_t page = os_page_bytes();
-    char *memory = mmap(NULL, 2 * RANGES * page, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory =
+        mmap(NULL, 2 * RANGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct os_purge purge = {.count = 0};
     assert_true(memory != MAP_FAILED);
     memset(memory, 1, 2 * RANGES * page);
