@@ -43,11 +43,13 @@ struct block_heap *arena_take_slow(struct arena_place *place)
     return take(place->arena);
 }
 
-void *arena_alloc_anywhere(size_t bytes, size_t align, bool waits)
+void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool waits)
 {
     void *ptr = NULL;
 
     for (unsigned i = 0; i < arena_used() && !ptr; i++) {
+        if (i == index)
+            continue;
         if (waits)
             lock_take(&arenas[i].lock);
         else if (!lock_try(&arenas[i].lock))

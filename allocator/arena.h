@@ -32,6 +32,12 @@ static inline struct block_heap *arena_of(const void *payload)
     return &arenas[kind - UNIT_BLOCK];
 }
 
+/* Whose a block is: the block heap of an instance, `own`, or where that is NULL its arena. */
+static inline struct block_heap *arena_or_own(const void *payload, struct block_heap *own)
+{
+    return own ? own : arena_of(payload);
+}
+
 /* Where a heap takes its blocks from. */
 struct arena_place {
     unsigned arena; /* an index */
@@ -50,9 +56,9 @@ static inline struct block_heap *arena_take(struct arena_place *place)
     return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
 }
 
-/* Returns what block_alloc returns without growing, from any arena; NULL where none has it.  Passes
- * over those whose locks are taken, unless it `waits` for them. */
-void *arena_alloc_anywhere(size_t bytes, size_t align, bool waits);
+/* Returns what block_alloc returns without growing, from any arena but `index`; NULL where none has
+ * it.  Passes over those whose locks are taken, unless it `waits` for them. */
+void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool waits);
 
 /* What block.h says of block_give_some, for the first arena that has something to give.  Does not
  * wait for locks. */

@@ -1,5 +1,6 @@
 #include "allocator/block_front.h"
 
+#include "allocator/arena.h"
 #include "allocator/fault.h"
 
 /* A front holds nothing until its heap has freed a block.  Each time it runs over, its bound
@@ -43,7 +44,7 @@ static bool is_held(const struct block_front *front, const void *payload)
 static struct block_heap *lock_heap_of(const void *payload, struct block_heap *own,
                                        struct block_heap *locked)
 {
-    struct block_heap *heap = own ? own : arena_of(payload);
+    struct block_heap *heap = arena_or_own(payload, own);
 
     if (heap == locked)
         return heap;

@@ -13,7 +13,7 @@
 #ifndef ALLOCATOR_BLOCK_FRONT_H
 #define ALLOCATOR_BLOCK_FRONT_H
 
-#include "allocator/arena.h"
+#include "allocator/block.h"
 
 /* Sixteen lists to each doubling, from the least block beyond the slabs to the largest. */
 enum { BLOCK_FRONT_SHIFT = 4, BLOCK_FRONT_LOW = 9, BLOCK_FRONT_LISTS = 9 << BLOCK_FRONT_SHIFT };

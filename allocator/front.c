@@ -69,14 +69,9 @@ static void add_net(struct front *front, unsigned size_class, int64_t objects)
     __atomic_store_n(net, __atomic_load_n(net, __ATOMIC_RELAXED) + objects, __ATOMIC_RELAXED);
 }
 
-static unsigned held(const struct front *front, unsigned kind)
+unsigned front_held(const struct front *front, unsigned kind)
 {
     return (unsigned)(get_top(front, kind) - front->bottoms[kind]) / FRONT_SLOT_BYTES;
-}
-
-unsigned front_held(const struct front *front, unsigned size_class)
-{
-    return held(front, UNIT_SLAB + size_class);
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
@@ -109,9 +104,9 @@ static void put_back(struct front *front, unsigned size_class, void **objects, u
     add_net(front, size_class, -(int64_t)count);
 }
 
-void front_spill(struct front *front, unsigned size_class, void *object)
+void front_spill(struct front *front, unsigned kind, void *object)
 {
-    unsigned kind = UNIT_SLAB + size_class, count = held(front, kind);
+    unsigned count = front_held(front, kind);
     void **slots = objects_of(front, kind);
 
     if (count > 0 && slots[count - 1] == object)
@@ -127,7 +122,7 @@ void front_spill(struct front *front, unsigned size_class, void *object)
         __atomic_thread_fence(__ATOMIC_RELEASE);
         memmove(slots, slots + going, (count - going) * sizeof *old);
         set_top(front, kind, top_for(front, kind, count - going));
-        put_back(front, size_class, old, going);
+        put_back(front, kind - UNIT_SLAB, old, going);
     }
     (void)front_push(front, kind, object);
 }
@@ -135,7 +130,7 @@ void front_spill(struct front *front, unsigned size_class, void *object)
 void front_flush(struct front *front)
 {
     for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
-        unsigned count = held(front, kind);
+        unsigned count = front_held(front, kind);
 
         if (count == 0)
             continue;

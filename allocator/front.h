@@ -12,9 +12,9 @@
  * bin gets its slots, for all that it may ever hold, when it is first used; until then all three
  * are 0, and its bottom is words[UNIT_FOREIGN], which stays 0.
  *
- * What every call reads lies apart from the slots, and arrays of a power of two bytes each need no
- * arithmetic: bins that lie far apart, each with its slots, share few sets of the processor's cache
- * and drive each other out of it (EXPERIMENTS.md, "Bins side by side").
+ * What every call reads lies apart from the slots, in arrays whose elements the processor addresses
+ * without arithmetic: bins that lie far apart, each with its slots, share few sets of the
+ * processor's cache and drive each other out of it (EXPERIMENTS.md, "Bins side by side").
  *
  * Only the heap's owner writes a bin; others may read `words`, `bottoms` and `net_refilled` for
  * statistics, so these are atomics. */
@@ -99,13 +99,13 @@ static inline bool front_push(struct front *front, size_t kind, void *object)
     return true;
 }
 
-/* How many objects a bin holds. */
-unsigned front_held(const struct front *front, unsigned size_class);
+/* How many objects the bin of a kind holds. */
+unsigned front_held(const struct front *front, unsigned kind);
 /* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set.
  */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
 /* Makes room in a full bin and pushes `object`.  Takes a lock of each set that owns objects. */
-void front_spill(struct front *front, unsigned size_class, void *object);
+void front_spill(struct front *front, unsigned kind, void *object);
 /* Puts everything back into the slabs. */
 void front_flush(struct front *front);
 

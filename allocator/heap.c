@@ -87,7 +87,7 @@ static void *take_small(struct heap *heap, size_t bytes)
         return ptr;
     count_slow_call(heap);
     ptr = front_refill(&heap->front, heap_slabs_of(heap), size_class);
-    slab_sample(bytes, front_held(&heap->front, size_class) + 1);
+    slab_sample(bytes, front_held(&heap->front, UNIT_SLAB + size_class) + 1);
     return ptr;
 }
 
@@ -114,11 +114,11 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_anywhere(bytes, align, false);
+        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align, false);
     if (!ptr)
         ptr = take_block_from(heap, bytes, align, true);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_anywhere(bytes, align, true);
+        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align, true);
     return ptr;
 }
 
@@ -205,7 +205,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
     count_slow_call(heap);
-    front_spill(&heap->front, kind - UNIT_SLAB, ptr);
+    front_spill(&heap->front, kind, ptr);
 }
 
 static void free_block(struct heap *heap, void *ptr)
@@ -267,7 +267,7 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
     size_t before = block_usable(ptr);
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
         return true;
-    struct block_heap *blocks = heap->own_blocks ? heap->own_blocks : arena_of(ptr);
+    struct block_heap *blocks = arena_or_own(ptr, heap->own_blocks);
     lock_take(&blocks->lock);
     bool done = block_resize(blocks, ptr, bytes);
     size_t now = block_usable(ptr);

@@ -8,6 +8,7 @@
 #ifndef ALLOCATOR_HEAP_H
 #define ALLOCATOR_HEAP_H
 
+#include "allocator/arena.h"
 #include "allocator/block_front.h"
 #include "allocator/counters.h"
 #include "allocator/front.h"

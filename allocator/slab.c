@@ -86,9 +86,9 @@ static uint32_t *number_of(size_t unit)
     return (uint32_t *)(void *)number_table.start + unit;
 }
 
-static struct slab *slab_of(const void *object)
+static struct slab *slab_of_unit(size_t unit)
 {
-    return slab_at(*number_of(zone_unit(object)));
+    return slab_at(*number_of(unit));
 }
 
 static struct slab *slab_of_node(struct tree_node *node)
@@ -103,7 +103,7 @@ static char *start_of(const struct slab *slab)
 
 struct slab_set *slab_owner(const void *object)
 {
-    return slab_of(object)->owner;
+    return slab_of_unit(zone_unit(object))->owner;
 }
 
 /* Divides by the class size with a multiplication: the reciprocal is 2^32 / size rounded up, exact
@@ -261,7 +261,7 @@ static void release(struct slab_set *set, struct slab *slab, unsigned size_class
 /* The slab of a live object; aborts where that is gone, and its entry perhaps another's. */
 static inline struct slab *live_slab(const void *object, size_t unit)
 {
-    struct slab *slab = slab_at(*number_of(unit));
+    struct slab *slab = slab_of_unit(unit);
 
     if (__builtin_expect(slab->node.key != unit, 0))
         fault_die("double free", object);
@@ -317,8 +317,8 @@ void slab_give_all(struct slab_set *set)
     lock_take(&zone.lock);
     for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++) {
         unsigned kind = zone.map[unit];
-        if (kind >= UNIT_SLAB && slab_at(*number_of(unit))->owner == set)
-            give_slab(slab_at(*number_of(unit)), kind - UNIT_SLAB);
+        if (kind >= UNIT_SLAB && slab_of_unit(unit)->owner == set)
+            give_slab(slab_of_unit(unit), kind - UNIT_SLAB);
     }
     lock_drop(&zone.lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++)

@@ -384,7 +384,6 @@ size_t zone_purge(size_t keep_units)
     size_t unit = limit_unit();
 
     purge.count = 0;
-
     while (unit > 0 && zone.dirty_units > keep_units) {
         if (unit == zone.gap_end && unit > zone.gap_start)
             unit = zone.gap_start;

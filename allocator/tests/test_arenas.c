@@ -49,8 +49,9 @@ static void test_others_are_asked_before_one_grows(void **state)
     lock_drop(&second->lock);
 
     size_t free_units = zone.free_units;
-    assert_ptr_equal(arena_alloc_anywhere(30000, ALIGNMENT, false), hole);
-    assert_null(arena_alloc_anywhere(100000, ALIGNMENT, true));
+    assert_ptr_equal(arena_alloc_elsewhere(0, 30000, ALIGNMENT, false), hole);
+    assert_null(arena_alloc_elsewhere(0, 100000, ALIGNMENT, true));
+    assert_null(arena_alloc_elsewhere(1, 100000, ALIGNMENT, true));
     assert_int_equal(zone.free_units, free_units);
     (void)block_free(second, hole);
     (void)block_free(second, stop);
