@@ -3,9 +3,10 @@
 #include "allocator/arena.h"
 #include "allocator/fault.h"
 
-/* A front holds nothing until its heap has freed a block.  Each time it runs over, its bound
+/* A front holds nothing until its heap has freed a block.  After each so many spills its bound
  * doubles if it has served a request since the last time, up to a part of all memory in use and
  * this much at least, and else begins anew: the front of a thread that only frees stays small. */
+enum { ADAPT_SPILLS = 16 };
 #define FIRST_BYTES             ((size_t)16 * 1024)
 #define MOST_LEAST_BYTES        ((size_t)64 * 1024)
 #define MOST_LEAST_SHARED_BYTES ((size_t)256 * 1024) /* where threads may meet behind it */
@@ -26,23 +27,9 @@ static void adapt_most(struct block_front *front)
     front->was_hit = false;
 }
 
-/* The mark alone proves nothing: a program's data may look the same. */
-static bool is_held(const struct block_front *front, const void *payload)
-{
-    size_t size = block_size(payload);
-
-    if (!block_front_serves(size) || ((const struct block_link *)payload)->mark != front)
-        return false;
-    for (const struct block_link *held = front->lists[block_front_list(size)]; held;
-         held = held->next)
-        if (held == payload)
-            return true;
-    return false;
-}
-
 /* Takes the lock of a block's heap in place of that of `locked`, if any, and returns the heap. */
-static struct block_heap *lock_heap_of(const void *payload, struct block_heap *own,
-                                       struct block_heap *locked)
+static inline struct block_heap *lock_heap_of(const void *payload, struct block_heap *own,
+                                              struct block_heap *locked)
 {
     struct block_heap *heap = arena_or_own(payload, own);
 
@@ -54,69 +41,77 @@ static struct block_heap *lock_heap_of(const void *payload, struct block_heap *o
     return heap;
 }
 
-static struct block_heap *put_back_list(struct block_link **list, struct block_heap *own,
-                                        struct block_heap *locked)
+/* Puts back the oldest blocks until there is room for `size` more bytes. */
+static void put_back(struct block_front *front, struct block_heap *own, size_t size)
 {
-    while (*list) {
-        struct block_link *held = *list;
-        *list = held->next;
-        locked = lock_heap_of(held, own, locked);
-        (void)block_free(locked, held);
-    }
-    return locked;
-}
-
-/* Returns the heap whose lock it leaves taken, if any. */
-static struct block_heap *put_back_all(struct block_front *front, struct block_heap *own)
-{
+    uint32_t held = block_front_by_age(front, front->held);
     struct block_heap *locked = NULL;
 
-    for (unsigned word = 0; word < (BLOCK_FRONT_LISTS + 63) / 64; word++) {
-        for (uint64_t bits = front->list_bits[word]; bits; bits &= bits - 1)
-            locked = put_back_list(&front->lists[64 * word + (unsigned)__builtin_ctzll(bits)], own,
-                                   locked);
-        front->list_bits[word] = 0;
+    for (; !block_front_has_room(front, size); held &= held - 1) {
+        unsigned place = block_front_place(front, (unsigned)__builtin_ctz(held));
+        void *payload = front->blocks[place];
+        (void)block_front_drop(front, place);
+        locked = lock_heap_of(payload, own, locked);
+        (void)block_free(locked, payload);
     }
-    front->held_bytes = 0;
-    return locked;
+    if (locked)
+        lock_drop(&locked->lock);
+}
+
+static size_t free_block(struct block_heap *own, void *payload)
+{
+    struct block_heap *heap = lock_heap_of(payload, own, NULL);
+    size_t usable = block_free(heap, payload);
+
+    lock_drop(&heap->lock);
+    return usable;
+}
+
+void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
+                               size_t size)
+{
+    if (++front->spills % ADAPT_SPILLS == 0)
+        adapt_most(front);
+    if (size > front->most_bytes) {
+        (void)free_block(own, payload);
+        return;
+    }
+    put_back(front, own, size);
+    block_front_hold(front, payload, size);
 }
 
 bool block_front_flush(struct block_front *front, struct block_heap *own)
 {
     if (front->held_bytes == 0)
         return false;
-    struct block_heap *locked = put_back_all(front, own);
-    if (locked)
-        lock_drop(&locked->lock);
+    put_back(front, own, front->most_bytes);
     return true;
 }
 
-size_t block_front_spill(struct block_front *front, struct block_heap *own, void *payload)
+/* The mark alone proves nothing: a program's data may look the same. */
+static bool holds(const struct block_front *front, const void *payload)
 {
-    struct block_heap *locked = NULL;
+    for (uint32_t held = front->held; held; held &= held - 1)
+        if (front->blocks[__builtin_ctz(held)] == payload)
+            return true;
+    return false;
+}
 
-    if (is_held(front, payload))
+size_t block_front_pass(struct block_front *front, struct block_heap *own, void *payload)
+{
+    if (holds(front, payload))
         fault_die("double free", payload);
-
-    /* All go: what is asked for again soon is soon held again, and what is not would lie here for
-     * ever. */
-    if (front->held_bytes + block_size(payload) > front->most_bytes) {
+    if (front->most_bytes == 0)
         adapt_most(front);
-        locked = put_back_all(front, own);
-    }
-    locked = lock_heap_of(payload, own, locked);
-    size_t usable = block_free(locked, payload);
-    lock_drop(&locked->lock);
-    return usable;
+    return free_block(own, payload);
 }
 
 void block_front_recount(struct block_front *front)
 {
+    front->held = 0;
     front->held_bytes = 0;
-    for (unsigned list = 0; list < BLOCK_FRONT_LISTS; list++) {
-        if (front->lists[list])
-            front->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
-        for (const struct block_link *held = front->lists[list]; held; held = held->next)
-            front->held_bytes += block_size(held);
+    for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++) {
+        front->held |= (uint32_t)(front->sizes[place] != 0) << place;
+        front->held_bytes += (size_t)front->sizes[place] * MEM_ALIGNMENT;
     }
 }

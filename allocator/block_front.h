@@ -1,117 +1,170 @@
-/* The front of a heap for blocks: those that its owner freed and is likely to ask for again, held
- * without any lock.
+/* The front of a heap for blocks: those that its owner freed last and is likely to ask for again,
+ * held without any lock.
  *
  * To the block heap a held block is in use; so it is neither split nor merged, and its size does
- * not change.  Whoever holds it writes its payload: a link to the next one and a mark.
+ * not change. The search for a block does not read the blocks themselves, which other data may have
+ * driven out of the cache: sizes and addresses stand here.
  *
- * Invariants: list l holds blocks whose size has list l as block_front_list, the last freed first;
- * `held_bytes` is the sum of their sizes, at most `most_bytes`, and nothing else holds them.  Only
- * the heap's owner reads or writes the front.
+ * Invariants: bit p of `held` is set exactly when place p holds a block, of sizes[p] times
+ * MEM_ALIGNMENT bytes, and sizes[p] is 0 otherwise; places are filled one after the other, so that
+ * from `next` on they are the oldest first; `held_bytes` is the sum of the sizes, and nothing else
+ * holds the blocks. Only the heap's owner reads or writes the front.
  *
  * It never makes the process larger: before the block heap asks the zone for units, the heap that
  * asks puts back what it holds (see heap.c). */
 #ifndef ALLOCATOR_BLOCK_FRONT_H
 #define ALLOCATOR_BLOCK_FRONT_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "allocator/block.h"
 
-/* Sixteen lists to each doubling, from the least block beyond the slabs to the largest. */
-enum { BLOCK_FRONT_SHIFT = 4, BLOCK_FRONT_LOW = 9, BLOCK_FRONT_LISTS = 9 << BLOCK_FRONT_SHIFT };
-#define BLOCK_FRONT_LEAST_BYTES ((size_t)1 << BLOCK_FRONT_LOW)
-#define BLOCK_FRONT_LIMIT_BYTES ((size_t)1 << (BLOCK_FRONT_LOW + 9))
+/* A bit each in a word. */
+enum { BLOCK_FRONT_PLACES = 32 };
 
-/* What is written into the payload of a held block. */
-struct block_link {
-    struct block_link *next;
-    const void *mark; /* the front that holds it; a program's data may look the same by chance */
-};
+/* Sizes of held blocks, tags included: from the least beyond the slabs to the largest. */
+#define BLOCK_FRONT_LEAST_BYTES ((size_t)1 << 9)
+#define BLOCK_FRONT_LIMIT_BYTES ((size_t)1 << 18)
 
 struct block_front {
+    _Alignas(16) uint16_t sizes[BLOCK_FRONT_PLACES];
+    void *blocks[BLOCK_FRONT_PLACES];
     size_t held_bytes, most_bytes;
-    bool was_hit; /* served a request since it ran over */
-    uint64_t
-        list_bits[(BLOCK_FRONT_LISTS + 63) / 64]; /* bit l: list l was used since the last flush */
-    struct block_link *lists[BLOCK_FRONT_LISTS];
+    uint32_t held;
+    uint32_t next;   /* the place for the next block */
+    uint32_t spills; /* how often it ran over */
+    bool was_hit;    /* served a request since its bound was adapted */
 };
-
-/* For sizes from BLOCK_FRONT_LEAST_BYTES to less than BLOCK_FRONT_LIMIT_BYTES. */
-static inline unsigned block_front_list(size_t size)
-{
-    unsigned log2 = (unsigned)(63 - __builtin_clzl(size));
-    unsigned part =
-        (unsigned)(size >> (log2 - BLOCK_FRONT_SHIFT)) & ((1u << BLOCK_FRONT_SHIFT) - 1);
-
-    return ((log2 - BLOCK_FRONT_LOW) << BLOCK_FRONT_SHIFT) + part;
-}
 
 static inline bool block_front_serves(size_t size)
 {
     return size - BLOCK_FRONT_LEAST_BYTES < BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES;
 }
 
-/* Returns a held block with room for `bytes`, at most a sixteenth larger than asked for, at a
- * multiple of `align`, and sets *usable to its usable size; NULL where there is none. */
+/* A bit for each place whose size, less `least`, is at most `most_more` without a sign. */
+static inline uint32_t block_front_match(const struct block_front *front, uint16_t least,
+                                         uint16_t most_more)
+{
+    uint32_t match = 0;
+
+#ifdef __SSE2__
+    const __m128i *sizes = (const __m128i *)front->sizes, zero = _mm_setzero_si128();
+    __m128i first = _mm_set1_epi16((short)least), slack = _mm_set1_epi16((short)most_more);
+    for (int i = 0; i < BLOCK_FRONT_PLACES / 16; i++) {
+        /* Saturated, what is not too large becomes 0. */
+        __m128i low = _mm_subs_epu16(_mm_sub_epi16(sizes[2 * i], first), slack);
+        __m128i high = _mm_subs_epu16(_mm_sub_epi16(sizes[2 * i + 1], first), slack);
+        __m128i both = _mm_packs_epi16(_mm_cmpeq_epi16(low, zero), _mm_cmpeq_epi16(high, zero));
+        match |= (uint32_t)_mm_movemask_epi8(both) << (16 * i);
+    }
+#else
+    for (unsigned i = 0; i < BLOCK_FRONT_PLACES; i++)
+        match |= (uint32_t)((uint16_t)(front->sizes[i] - least) <= most_more) << i;
+#endif
+    return match;
+}
+
+/* Turns a match so that bit 31 is the place filled last and bit 0 the oldest one, and a bit's place
+ * back. */
+static inline uint32_t block_front_by_age(const struct block_front *front, uint32_t match)
+{
+    return match >> front->next | match << (-front->next % BLOCK_FRONT_PLACES);
+}
+
+static inline unsigned block_front_place(const struct block_front *front, unsigned bit)
+{
+    return (front->next + bit) % BLOCK_FRONT_PLACES;
+}
+
+/* Empties a place and returns the size of the block that it held. */
+static inline size_t block_front_drop(struct block_front *front, unsigned place)
+{
+    size_t size = (size_t)front->sizes[place] * MEM_ALIGNMENT;
+
+    /* One store: a fork finds the block held or not. */
+    __atomic_store_n(&front->sizes[place], 0, __ATOMIC_RELAXED);
+    front->held &= ~(UINT32_C(1) << place);
+    front->held_bytes -= size;
+    return size;
+}
+
+/* Returns the last held of the blocks with room for `bytes` that are at most a sixteenth larger
+ * than asked for and lie at a multiple of `align`, and sets *usable to its usable size; NULL where
+ * there is none. */
 static inline void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
                                     size_t *usable)
 {
-    /* As in a list of the block heap, a few are looked at: programs ask for few different sizes of
-     * this order, so that the first is nearly always right. */
-    enum { FIT_TRIES = 4 };
-    size_t size = block_size_for(bytes);
+    enum { SLACK_SHIFT = 4 };
+    size_t least = block_size_for(bytes) / MEM_ALIGNMENT;
+    uint32_t match;
 
-    if (!block_front_serves(size))
+    if (!block_front_serves(least * MEM_ALIGNMENT))
         return NULL;
-    struct block_link **link = &front->lists[block_front_list(size)];
-    for (int tries = 0; *link && tries < FIT_TRIES; tries++) {
-        struct block_link *held = *link;
-        size_t held_size = block_size(held);
-        if (held_size >= size && ((uintptr_t)held & (align - 1)) == 0) {
-            *link = held->next;
-            front->held_bytes -= held_size;
-            held->mark = NULL;
+    match = block_front_match(front, (uint16_t)least, (uint16_t)(least >> SLACK_SHIFT));
+    for (match = block_front_by_age(front, match); match;) {
+        unsigned bit = 31 - (unsigned)__builtin_clz(match);
+        unsigned place = block_front_place(front, bit);
+        void *held = front->blocks[place];
+        if (((uintptr_t)held & (align - 1)) == 0) {
+            *(void **)held = NULL;
+            *usable = block_front_drop(front, place) - BLOCK_TAG_BYTES;
             front->was_hit = true;
-            *usable = held_size - BLOCK_TAG_BYTES;
             return held;
         }
-        link = &held->next;
+        match &= ~(UINT32_C(1) << bit);
     }
     return NULL;
 }
 
-/* Returns the usable size of what is held from now on; 0, having done nothing, where the block
- * can't be held, may be held already or is none: block_front_spill looks into that. */
-static inline size_t block_front_push(struct block_front *front, void *payload)
+/* Whether a block of this size can be held without putting others back. */
+static inline bool block_front_has_room(const struct block_front *front, size_t size)
 {
-    struct block_link *freed = payload;
-
-    /* Before the tag is read: under memcheck, where all fronts stay empty, that belongs to nobody.
-     */
-    if (front->held_bytes >= front->most_bytes)
-        return 0;
-    size_t size = block_size_if_used(payload);
-    if (!block_front_serves(size) || size > front->most_bytes - front->held_bytes ||
-        freed->mark == front)
-        return 0;
-    unsigned list = block_front_list(size);
-    freed->next = front->lists[list];
-    freed->mark = front;
-    if (!freed->next)
-        front->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
-    front->lists[list] = freed;
-    front->held_bytes += size;
-    return size - BLOCK_TAG_BYTES;
+    return front->held_bytes + size <= front->most_bytes && !(front->held >> front->next & 1);
 }
 
-/* Both put blocks back into `own`, an instance's block heap, or, where that is NULL, into the
+/* Holds a block for which there is room. */
+static inline void block_front_hold(struct block_front *front, void *payload, size_t size)
+{
+    unsigned place = front->next;
+
+    *(const void **)payload = front;
+    front->blocks[place] = payload;
+    __atomic_store_n(&front->sizes[place], (uint16_t)(size / MEM_ALIGNMENT), __ATOMIC_RELEASE);
+    front->held |= UINT32_C(1) << place;
+    front->held_bytes += size;
+    front->next = (place + 1) % BLOCK_FRONT_PLACES;
+}
+
+/* These put blocks back into `own`, an instance's block heap, or, where that is NULL, into the
  * arenas that they came from, and take the locks.
  *
- * Frees a block that block_front_push refused, and makes room for the next ones by putting back all
- * others; returns its usable size.  Aborts where `payload` is not the start of a live block. */
-size_t block_front_spill(struct block_front *front, struct block_heap *own, void *payload);
+ * Holds a block for which there is no room, and puts the oldest ones back for it; what is larger
+ * than all that the front may hold goes back itself. */
+void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
+                               size_t size);
 /* Puts everything back; returns false where there was nothing. */
 bool block_front_flush(struct block_front *front, struct block_heap *own);
+/* Frees a block that the front does not take, and lets it hold the next ones; returns its usable
+ * size.  Aborts where `payload` is not the start of a live block. */
+size_t block_front_pass(struct block_front *front, struct block_heap *own, void *payload);
 /* Counts anew what is held: for the child of a fork, where the owner was perhaps cut off between
  * two stores. */
 void block_front_recount(struct block_front *front);
+
+/* The size of a block that the front can take; 0 for any other, for what may be held already and
+ * for what is no block. */
+static inline size_t block_front_takes(const struct block_front *front, const void *payload)
+{
+    /* Before the tag is read: under memcheck, where all fronts stay empty, that belongs to nobody.
+     */
+    if (__builtin_expect(front->most_bytes == 0, 0))
+        return 0;
+    size_t size = block_size_if_used(payload);
+    if (!block_front_serves(size) || *(void *const *)payload == front)
+        return 0;
+    return size;
+}
 
 #endif

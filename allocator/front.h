@@ -61,7 +61,7 @@ struct front {
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */
-enum { FRONT_SLOTS_AT = 2816, FRONT_SLOTS_ALIGNMENT = 256 };
+enum { FRONT_SLOTS_AT = 2048, FRONT_SLOTS_ALIGNMENT = 256 };
 
 static inline void **front_slot(struct front *front, uint64_t top)
 {

@@ -49,11 +49,16 @@ static inline void *pop_block(struct heap *heap, size_t bytes, size_t align)
 /* Lets the heap's front hold a block; false, with nothing done, where it can't. */
 static inline bool push_block(struct heap *heap, void *ptr)
 {
-    size_t usable = block_front_push(&heap->block_front, ptr);
+    struct block_front *front = &heap->block_front;
+    size_t size = block_front_takes(front, ptr);
 
-    if (usable == 0)
+    if (size == 0)
         return false;
-    count_free(heap, usable);
+    count_free(heap, size - BLOCK_TAG_BYTES);
+    if (block_front_has_room(front, size))
+        block_front_hold(front, ptr, size);
+    else
+        block_front_hold_in_place(front, heap->own_blocks, ptr, size);
     return true;
 }
 
@@ -211,7 +216,7 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 static void free_block(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    size_t usable = block_front_spill(&heap->block_front, heap->own_blocks, ptr);
+    size_t usable = block_front_pass(&heap->block_front, heap->own_blocks, ptr);
     count_free(heap, usable);
 }
 

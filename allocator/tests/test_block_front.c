@@ -1,0 +1,206 @@
+/* The front for blocks; this test looks inside the library. */
+#include "allocator/block_front.h"
+#include "allocator/tests/test_common.h"
+
+static struct block_heap blocks;
+static struct block_front front;
+
+static void *fresh(size_t bytes)
+{
+    void *ptr = block_alloc(&blocks, bytes, ALIGNMENT, true);
+
+    assert_non_null(ptr);
+    return ptr;
+}
+
+/* As heap.c does; returns whether the front took it. */
+static bool give(void *ptr)
+{
+    size_t size = block_front_takes(&front, ptr);
+
+    if (size == 0)
+        (void)block_front_pass(&front, &blocks, ptr);
+    else if (block_front_has_room(&front, size))
+        block_front_hold(&front, ptr, size);
+    else
+        block_front_hold_in_place(&front, &blocks, ptr, size);
+    return size != 0;
+}
+
+static void *pop(size_t bytes, size_t align)
+{
+    size_t usable = 0;
+    void *ptr = block_front_pop(&front, bytes, align, &usable);
+
+    if (ptr)
+        assert_int_equal(usable, block_usable(ptr));
+    return ptr;
+}
+
+static void verify(void)
+{
+    size_t held_bytes = 0;
+
+    for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++) {
+        bool is_held = front.held >> place & 1;
+        assert_int_equal(is_held, front.sizes[place] != 0);
+        if (is_held)
+            assert_int_equal(front.sizes[place] * ALIGNMENT, block_size(front.blocks[place]));
+        held_bytes += (size_t)front.sizes[place] * ALIGNMENT;
+    }
+    assert_int_equal(front.held_bytes, held_bytes);
+    assert_true(held_bytes <= front.most_bytes);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    front = (struct block_front){.most_bytes = 64 * 1024};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    (void)block_front_flush(&front, &blocks);
+    verify();
+    (void)block_trim(&blocks);
+    return zone.owned_units == zone.free_units ? 0 : -1;
+}
+
+/* The search by vectors, on every place, against one by one. */
+static void test_match_is_a_range_of_sizes(void **state)
+{
+    (void)state;
+    static const uint16_t edges[] = {0, 1, 32, 33, 34, 4095, 4096, 8193, 32767, 32768, 65535};
+    struct block_front some = {0};
+    uint64_t random = 5;
+
+    for (int round = 0; round < 20000; round++) {
+        for (unsigned i = 0; i < BLOCK_FRONT_PLACES; i++)
+            some.sizes[i] = edges[random_below(&random, sizeof edges / sizeof *edges)];
+        uint16_t least = edges[random_below(&random, sizeof edges / sizeof *edges)];
+        uint16_t more = edges[random_below(&random, sizeof edges / sizeof *edges)];
+        uint32_t match = block_front_match(&some, least, more);
+        for (unsigned i = 0; i < BLOCK_FRONT_PLACES; i++)
+            assert_int_equal(match >> i & 1, (uint16_t)(some.sizes[i] - least) <= more);
+    }
+}
+
+static void test_the_last_held_that_fits(void **state)
+{
+    (void)state;
+    char *first = fresh(4000), *second = fresh(4000), *larger = fresh(4200), *small = fresh(1000);
+
+    assert_true(give(first) && give(second) && give(larger) && give(small));
+    verify();
+    assert_null(pop(5000, ALIGNMENT));
+    /* A sixteenth larger at most. */
+    assert_null(pop(3000, ALIGNMENT));
+    assert_ptr_equal(pop(3990, ALIGNMENT), larger);
+    assert_ptr_equal(pop(4000, ALIGNMENT), second);
+    assert_ptr_equal(pop(4000, ALIGNMENT), first);
+    assert_null(pop(4000, ALIGNMENT));
+    verify();
+    (void)block_free(&blocks, first);
+    (void)block_free(&blocks, second);
+    (void)block_free(&blocks, larger);
+}
+
+static void test_alignment(void **state)
+{
+    (void)state;
+    char *aligned = block_alloc(&blocks, 2000, 1024, true), *other = fresh(2000);
+
+    if (((uintptr_t)other & 1023) == 0)
+        return;
+    assert_true(give(aligned) && give(other));
+    assert_ptr_equal(pop(2000, 1024), aligned);
+    assert_null(pop(2000, 1024));
+    assert_ptr_equal(pop(2000, ALIGNMENT), other);
+    (void)block_free(&blocks, aligned);
+    (void)block_free(&blocks, other);
+}
+
+/* Blocks go in the order in which they came, by their number or by their bytes. */
+static void test_the_oldest_make_room(void **state)
+{
+    (void)state;
+    enum { COUNT = BLOCK_FRONT_PLACES + 8 };
+    char *held[COUNT];
+
+    for (unsigned i = 0; i < COUNT; i++)
+        held[i] = fresh(600 + 40 * i);
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_true(give(held[i]));
+        verify();
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        bool is_held = false;
+        for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++)
+            is_held |= (front.held >> place & 1) && front.blocks[place] == held[i];
+        assert_int_equal(is_held, i >= COUNT - BLOCK_FRONT_PLACES);
+    }
+    char *large = fresh(60000);
+    assert_true(give(large));
+    verify();
+    assert_ptr_equal(pop(600 + 40 * (COUNT - 1), ALIGNMENT), held[COUNT - 1]);
+    assert_null(pop(600 + 40 * (COUNT - BLOCK_FRONT_PLACES), ALIGNMENT));
+    assert_ptr_equal(pop(60000, ALIGNMENT), large);
+    (void)block_free(&blocks, held[COUNT - 1]);
+    (void)block_free(&blocks, large);
+}
+
+static void test_what_is_too_large_goes_back(void **state)
+{
+    (void)state;
+    char *small = fresh(1000), *large = fresh(100000);
+
+    assert_true(give(small) && give(large));
+    assert_int_equal(block_size_if_used(large), 0);
+    assert_ptr_equal(pop(1000, ALIGNMENT), small);
+    verify();
+    (void)block_free(&blocks, small);
+}
+
+/* Data that looks like the front's mark does not keep a block from being freed. */
+static void test_the_mark_proves_nothing(void **state)
+{
+    (void)state;
+    void **ptr = fresh(1000);
+
+    *ptr = &front;
+    assert_false(give(ptr));
+    assert_int_equal(block_size_if_used(ptr), 0);
+}
+
+static void test_a_fork_finds_held_or_not(void **state)
+{
+    (void)state;
+    char *one = fresh(1000), *other = fresh(3000);
+
+    assert_true(give(one) && give(other));
+    /* As if the owner had been cut off right after the store that ends a pop, or begins a push. */
+    front.sizes[0] = 0;
+    front.held |= 4;
+    front.held_bytes = 77;
+    block_front_recount(&front);
+    verify();
+    assert_int_equal(front.held, 2);
+    (void)block_free(&blocks, one);
+}
+
+int main(void)
+{
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(test_match_is_a_range_of_sizes),
+        CASE(test_the_last_held_that_fits),
+        CASE(test_alignment),
+        CASE(test_the_oldest_make_room),
+        CASE(test_what_is_too_large_goes_back),
+        CASE(test_the_mark_proves_nothing),
+        CASE(test_a_fork_finds_held_or_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
