@@ -7,7 +7,7 @@
  * KiB there is a tree: smallest sufficient size, then lowest address.
  *
  * Invariants: bit l of list_bits is set exactly when list l is not empty; a block of a list points
- * to its neighbours there, the tree's nodes lie in the payloads.
+ * to the next one and to the pointer to itself, the tree's nodes lie in the payloads.
  *
  * Its functions are inline: two to four of them make a call of the block heap. */
 #ifndef ALLOCATOR_BLOCK_INDEX_H
@@ -28,7 +28,7 @@ enum {
 
 struct block {
     size_t tag;
-    struct block *next, *previous; /* in a list; for the tree see block_node */
+    struct block *next, **place; /* in a list, and what points to it; for the tree see block_node */
 };
 
 /* One list for each 16 bytes to 512, then 16 for each doubling to 64 KiB. */
@@ -94,14 +94,13 @@ static inline void block_index_insert(struct block_index *index, struct block *b
         return;
     }
     unsigned list = block_list(size);
-    struct block *head = index->lists[list];
-    block->next = head;
-    block->previous = NULL;
-    if (head)
-        head->previous = block;
-    else
-        index->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
-    index->lists[list] = block;
+    struct block **head = &index->lists[list], *next = *head, none;
+    block->next = next;
+    block->place = head;
+    /* No branch: which lists are empty, nobody can predict. */
+    (next ? next : &none)->place = &block->next;
+    *head = block;
+    index->list_bits[list / 64] |= UINT64_C(1) << (list % 64);
 }
 
 static inline void block_index_check(bool is_whole, const struct block *block)
@@ -119,21 +118,14 @@ static inline void block_index_remove(struct block_index *index, struct block *b
             fault_die("heap corrupted: broken tree of free blocks", block_payload(block));
         return;
     }
-    struct block *next = block->next, *previous = block->previous;
-    if (next) {
-        block_index_check(next->previous == block, block);
-        next->previous = previous;
-    }
-    if (previous) {
-        block_index_check(previous->next == block, block);
-        previous->next = next;
-        return;
-    }
-    unsigned list = block_list(size);
-    block_index_check(index->lists[list] == block, block);
-    index->lists[list] = next;
-    if (!next)
-        index->list_bits[list / 64] &= ~(UINT64_C(1) << (list % 64));
+    struct block *next = block->next, **place = block->place, none = {.place = &block->next};
+    struct block *follower = next ? next : &none;
+    block_index_check(*place == block && follower->place == &block->next, block);
+    follower->place = place;
+    *place = next;
+    size_t list = (size_t)(place - index->lists);
+    if (list < BLOCK_LISTS)
+        index->list_bits[list / 64] &= ~((uint64_t)!next << (list % 64));
 }
 
 /* The first block of the first list from `list` on that is not empty. */
