@@ -11,8 +11,8 @@ enum { RELEASE_UNITS = 8 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
-/* A block of this size holds a whole unit nearly wherever it begins. */
-#define GIVEN_LEAST_BYTES (2 * UNIT_BYTES)
+/* A free block that fills a segment of so many units. */
+#define SEGMENT_BYTES(units) ((units)*UNIT_BYTES - 2 * BLOCK_TAG_BYTES)
 
 static bool is_used(const struct block *block)
 {
@@ -282,11 +282,13 @@ static void count_used(struct block_heap *heap, const struct block *block, int c
         heap->used_counts[index] += (unsigned)change;
 }
 
-size_t block_live_bytes(const struct block_heap *heap, size_t bytes)
+size_t block_live_bytes(const struct block_heap *heap, size_t least, size_t most)
 {
-    size_t size = block_size_for(bytes);
+    size_t last = block_size_for(most), sum = 0;
 
-    return size <= BLOCK_COUNTED_BYTES ? size * heap->used_counts[size / MEM_ALIGNMENT] : 0;
+    for (size_t size = block_size_for(least); size <= last; size += MEM_ALIGNMENT)
+        sum += size * heap->used_counts[size / MEM_ALIGNMENT];
+    return sum;
 }
 
 static struct block *alloc_aligned(struct block_heap *heap, size_t size, size_t align,
@@ -481,10 +483,26 @@ void block_decay(struct block_heap *heap, size_t most)
     (void)visit_free(heap, most, return_idle);
 }
 
+/* A free block that is a segment of one unit, of the first few in its list. */
+static struct block *free_unit(const struct block_heap *heap)
+{
+    enum { TRIES = 8 };
+    struct block *block = heap->free.lists[block_list(SEGMENT_BYTES(1))];
+
+    for (int tries = 0; block && tries < TRIES; tries++, block = block->next)
+        if (block_bytes(block) == SEGMENT_BYTES(1) &&
+            ((uintptr_t)block_payload(block) & (UNIT_BYTES - 1)) == 2 * BLOCK_TAG_BYTES)
+            return block;
+    return NULL;
+}
+
 bool block_give_some(struct block_heap *heap)
 {
-    struct block *block = block_index_find(&heap->free, GIVEN_LEAST_BYTES);
+    struct block *block = free_unit(heap);
 
+    /* One of two units holds a whole one nearly wherever it begins. */
+    if (!block)
+        block = block_index_find(&heap->free, SEGMENT_BYTES(2));
     if (!block || (block->tag & BLOCK_TAG_PURGED))
         return false;
     block_index_remove(&heap->free, block);

@@ -86,8 +86,9 @@ void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_
 /* Returns the usable size of what was freed; aborts where `payload` is not the start of a live
  * block. */
 size_t block_free(struct block_heap *heap, void *payload);
-/* The sum of the sizes of the blocks in use that are as large as one for `bytes`; 0 above 1 KiB. */
-size_t block_live_bytes(const struct block_heap *heap, size_t bytes);
+/* The sum of the sizes of the blocks in use that are as large as ones for `least` to `most` bytes,
+ * at most SLAB_MOST_BYTES. */
+size_t block_live_bytes(const struct block_heap *heap, size_t least, size_t most);
 /* Resizes in place where the block or the free one behind it is large enough. */
 bool block_resize(struct block_heap *heap, void *payload, size_t bytes);
 /* Of a block in use; needs no lock.  Aborts where there is none. */

@@ -96,6 +96,14 @@ static void *take_small(struct heap *heap, size_t bytes)
     return ptr;
 }
 
+/* Of a size that slabs could serve. */
+static void note_small_block(const struct block_heap *blocks, size_t bytes)
+{
+    size_t most = slab_group_most(bytes ? bytes : 1), least = most - SLAB_GROUP_BYTES + 1;
+
+    slab_note_blocks(most, block_live_bytes(blocks, least, most));
+}
+
 static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow)
 {
     struct block_heap *blocks = heap->own_blocks;
@@ -106,7 +114,7 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
         blocks = arena_take(&heap->place);
     void *ptr = block_alloc(blocks, bytes, align, may_grow);
     if (bytes <= SLAB_MOST_BYTES)
-        slab_note_blocks(bytes, block_live_bytes(blocks, bytes));
+        note_small_block(blocks, bytes);
     lock_drop(&blocks->lock);
     return ptr;
 }

@@ -41,39 +41,51 @@ uint8_t slab_class_table[SLAB_CLASSES + 1] = {
 };
 /* clang-format on */
 
-/* Worth a slab of its own, of which half is free on average (EXPERIMENTS.md, "adaptive classes").
- */
-#define OWN_CLASS_BYTES ((size_t)32 * 1024)
+/* In blocks of one group of sizes: then slabs serve them (EXPERIMENTS.md, "Which sizes get a
+ * class"). */
+#define SLAB_FROM_BYTES ((size_t)32 * 1024)
+/* What a class of its own must save, in units: about that much of it will be free. */
+enum { SAVED_UNITS = 2 };
 
 static size_t units_of_class[SLAB_CLASSES]; /* guarded by the zone's lock */
 
-/* Estimates of what was asked for, by number of steps; two threads may miss each other's. */
-static size_t sampled_bytes[SLAB_CLASSES + 1];
+/* Estimates of what was asked for, by number of steps and by the class that served it; two threads
+ * may miss each other's. */
+static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES];
 
-static void give_own_class(unsigned steps)
+static void set_class(unsigned steps, unsigned size_class)
 {
-    /* The lowest class serves size 0 as well. */
-    if (steps == 0)
-        return;
-    __atomic_store_n(&slab_class_table[steps], (uint8_t)(steps - 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&slab_class_table[steps], (uint8_t)size_class, __ATOMIC_RELAXED);
 }
 
 void slab_sample(size_t bytes, unsigned count)
 {
     unsigned steps = slab_steps(bytes), size_class = slab_class(bytes);
+    size_t asked = count * bytes;
+    size_t all = __atomic_add_fetch(&sampled_class_bytes[size_class], asked, __ATOMIC_RELAXED);
 
-    if (size_class == steps - 1)
+    /* The lowest class serves size 0 as well. */
+    if (steps == 0 || size_class == steps - 1 || all == 0)
         return;
-    size_t sampled = __atomic_add_fetch(&sampled_bytes[steps], count * bytes, __ATOMIC_RELAXED);
+    size_t sampled = __atomic_add_fetch(&sampled_bytes[steps], asked, __ATOMIC_RELAXED);
     size_t units = __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
-    if (sampled >= OWN_CLASS_BYTES && units << UNIT_SHIFT >= OWN_CLASS_BYTES)
-        give_own_class(steps);
+    unsigned class_steps = size_class + 1, lost_steps = class_steps - steps;
+    /* Of the units of the class, this size takes the part that it has in what was asked for. */
+    if (units * sampled / all * lost_steps < SAVED_UNITS * class_steps)
+        return;
+    set_class(steps, steps - 1);
+    __atomic_sub_fetch(&sampled_class_bytes[size_class], sampled, __ATOMIC_RELAXED);
 }
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)
 {
-    if (live_bytes >= OWN_CLASS_BYTES)
-        give_own_class(slab_steps(bytes));
+    if (live_bytes < SLAB_FROM_BYTES)
+        return;
+    unsigned last = slab_steps(slab_group_most(bytes));
+    for (unsigned steps = slab_steps(slab_group_most(bytes) - SLAB_GROUP_BYTES) + 1; steps <= last;
+         steps++)
+        if (slab_class((size_t)steps << SLAB_STEP_SHIFT) == SLAB_NO_CLASS)
+            set_class(steps, last - 1);
 }
 
 static struct slab *slab_at(size_t number)

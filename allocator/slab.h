@@ -61,12 +61,21 @@ static inline unsigned slab_class(size_t bytes)
     return __atomic_load_n(&slab_class_table[slab_steps(bytes)], __ATOMIC_RELAXED);
 }
 
+/* What no class serves comes to slabs together with its neighbours: sizes up to a multiple of this.
+ */
+#define SLAB_GROUP_BYTES ((size_t)64)
+
+static inline size_t slab_group_most(size_t bytes)
+{
+    return (bytes + SLAB_GROUP_BYTES - 1) & ~(SLAB_GROUP_BYTES - 1);
+}
+
 /* Tells of one request for `bytes`, at most SLAB_MOST_BYTES, taken from `count` that its class
- * served: where the class holds enough and this size is a good part of it, the size gets its own
- * class. Needs no lock. */
+ * served: the size gets its own class where rounding it up costs more than that would. Needs no
+ * lock. */
 void slab_sample(size_t bytes, unsigned count);
-/* Tells that blocks of `bytes` hold `live_bytes` together: the size gets a class where that is
- * enough. */
+/* Tells that blocks of the sizes in the group of `bytes` hold `live_bytes` together: they get a
+ * class where that is enough. */
 void slab_note_blocks(size_t bytes, size_t live_bytes);
 
 /* Takes up to `count` objects, in ascending order of preference the last; returns how many there

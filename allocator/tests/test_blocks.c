@@ -184,6 +184,7 @@ static void test_idle_blocks_go_to_the_zone(void **state)
 static void test_free_block_gives_its_units(void **state)
 {
     (void)state;
+    (void)block_trim(&blocks);
     char *hole = block_alloc(&blocks, 3 * UNIT_BYTES, ALIGNMENT, true);
     char *stop = block_alloc(&blocks, 100, ALIGNMENT, true);
     (void)block_free(&blocks, hole);
@@ -194,6 +195,31 @@ static void test_free_block_gives_its_units(void **state)
     verify(stop);
     assert_false(block_give_some(&blocks));
     (void)block_free(&blocks, stop);
+}
+
+static void test_free_segments_of_one_and_two_units_go(void **state)
+{
+    (void)state;
+    for (size_t units = 1; units <= 2; units++) {
+        (void)block_trim(&blocks);
+        void *around[2], *lone;
+        lock_take(&zone.lock);
+        around[0] = zone_take(1, UNIT_SLAB);
+        lock_drop(&zone.lock);
+        lone = block_alloc(&blocks, units * UNIT_BYTES - 3 * sizeof(size_t), ALIGNMENT, true);
+        lock_take(&zone.lock);
+        around[1] = zone_take(1, UNIT_SLAB);
+        lock_drop(&zone.lock);
+        (void)block_free(&blocks, lone);
+        size_t free_before = zone.free_units;
+        assert_true(block_give_some(&blocks));
+        assert_int_equal(zone.free_units, free_before + units);
+        assert_false(block_give_some(&blocks));
+        lock_take(&zone.lock);
+        for (size_t i = 0; i < 2; i++)
+            zone_give(around[i], 1);
+        lock_drop(&zone.lock);
+    }
 }
 
 static void test_everything_freed_returns_every_unit(void **state)
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_lowest_of_equals),
         cmocka_unit_test(test_idle_blocks_go_to_the_zone),
         cmocka_unit_test(test_free_block_gives_its_units),
+        cmocka_unit_test(test_free_segments_of_one_and_two_units_go),
         cmocka_unit_test(test_everything_freed_returns_every_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

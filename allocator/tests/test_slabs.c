@@ -72,12 +72,94 @@ static void test_each_set_takes_its_own(void **state)
     assert_null(other.classes[CLASS].open);
 }
 
+static void test_a_group_of_sizes_comes_to_slabs_together(void **state)
+{
+    (void)state;
+    assert_int_equal(slab_class(600), SLAB_NO_CLASS);
+    slab_note_blocks(600, 32 * 1024 - 1);
+    assert_int_equal(slab_class(600), SLAB_NO_CLASS);
+    slab_note_blocks(600, 32 * 1024);
+    for (size_t bytes = 577; bytes <= 640; bytes++)
+        assert_int_equal(slab_class_bytes(slab_class(bytes)), 640);
+    assert_int_equal(slab_class(576), SLAB_NO_CLASS);
+    assert_int_equal(slab_class(641), SLAB_NO_CLASS);
+}
+
+/* Takes `units` slabs of the class that serves `bytes`, and tells of as many requests for them. */
+static void fill_units(size_t bytes, unsigned units)
+{
+    unsigned size_class = slab_class(bytes);
+    unsigned each = (unsigned)(UNIT_BYTES / slab_class_bytes(size_class));
+
+    for (unsigned unit = 0; unit < units; unit++) {
+        void *objects[SLAB_MOST_OBJECTS];
+        assert_int_equal(slab_take(&set, size_class, objects, each), each);
+        slab_sample(bytes, each);
+    }
+}
+
+/* 336 bytes are served by 384: an eighth of each unit is lost, so 16 units lose two. */
+static void test_a_size_gets_a_class_where_that_pays(void **state)
+{
+    (void)state;
+    assert_int_equal(slab_class_bytes(slab_class(336)), 384);
+    fill_units(336, 15);
+    assert_int_equal(slab_class_bytes(slab_class(336)), 384);
+    fill_units(336, 1);
+    assert_int_equal(slab_class_bytes(slab_class(336)), 336);
+    assert_int_equal(slab_class_bytes(slab_class(352)), 384);
+
+    /* A size that half of the requests are for needs twice as much. */
+    assert_int_equal(slab_class_bytes(slab_class(208)), 224);
+    for (int i = 0; i < 27; i++) {
+        fill_units(208, 1);
+        fill_units(224, 1);
+    }
+    assert_int_equal(slab_class_bytes(slab_class(208)), 224);
+    fill_units(208, 2);
+    fill_units(224, 2);
+    fill_units(208, 1);
+    assert_int_equal(slab_class_bytes(slab_class(208)), 208);
+    slab_give_all(&set);
+}
+
+/* Objects of all sizes and ages: what lies free between them is bounded. */
+static void test_diverse_sizes_take_little(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 20000, ROUNDS = 300000 };
+    static void *objects[OBJECTS];
+    static size_t sizes[OBJECTS];
+    size_t live_bytes = 0;
+    uint64_t random = 11;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t i = random_below(&random, OBJECTS);
+        mem_free(objects[i]);
+        live_bytes -= sizes[i];
+        /* Every doubling is equally likely. */
+        size_t least = (size_t)1 << random_below(&random, 10);
+        sizes[i] = least + random_below(&random, least);
+        objects[i] = mem_malloc(sizes[i]);
+        assert_non_null(objects[i]);
+        live_bytes += sizes[i];
+    }
+    size_t used_bytes = (zone.owned_units - zone.free_units) << UNIT_SHIFT;
+    if (used_bytes > live_bytes + live_bytes * 2 / 5)
+        fail_msg("%zu bytes in use for %zu live ones", used_bytes, live_bytes);
+    for (size_t i = 0; i < OBJECTS; i++)
+        mem_free(objects[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets_stay_whole),
         cmocka_unit_test(test_everything_put_back_returns_every_unit),
         cmocka_unit_test(test_each_set_takes_its_own),
+        cmocka_unit_test(test_a_group_of_sizes_comes_to_slabs_together),
+        cmocka_unit_test(test_a_size_gets_a_class_where_that_pays),
+        cmocka_unit_test(test_diverse_sizes_take_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
