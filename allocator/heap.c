@@ -205,10 +205,22 @@ static NOINLINE void *alloc_block(struct heap *heap, size_t bytes, bool zeroed)
     return zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
+/* A small object that the front doesn't hold. */
+static NOINLINE void *alloc_small(struct heap *heap, size_t bytes, bool zeroed)
+{
+    void *ptr = take_small(heap, bytes ? bytes : 1);
+
+    if (!ptr)
+        return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
+    return zeroed ? memset(ptr, 0, bytes) : ptr;
+}
+
 void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
-    if (!is_block_size(bytes) || align > MEM_ALIGNMENT || checked_is_on())
+    if (bytes >= MEM_MMAP_THRESHOLD || align > MEM_ALIGNMENT || checked_is_on())
         return alloc_any(heap, bytes, align, zeroed);
+    if (!is_block_size(bytes))
+        return alloc_small(heap, bytes, zeroed);
     void *ptr = pop_block(heap, bytes, MEM_ALIGNMENT);
     if (!ptr)
         return alloc_block(heap, bytes, zeroed);

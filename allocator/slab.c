@@ -49,8 +49,8 @@ enum { SAVED_UNITS = 2 };
 
 static size_t units_of_class[SLAB_CLASSES]; /* guarded by the zone's lock */
 
-/* Estimates of what was asked for, by number of steps and by the class that served it; two threads
- * may miss each other's. */
+/* Estimates of what was asked for, by number of steps and by the class that served it; threads may
+ * miss each other's. */
 static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES];
 
 static void set_class(unsigned steps, unsigned size_class)
@@ -61,20 +61,23 @@ static void set_class(unsigned steps, unsigned size_class)
 void slab_sample(size_t bytes, unsigned count)
 {
     unsigned steps = slab_steps(bytes), size_class = slab_class(bytes);
-    size_t asked = count * bytes;
-    size_t all = __atomic_add_fetch(&sampled_class_bytes[size_class], asked, __ATOMIC_RELAXED);
+    size_t *all = &sampled_class_bytes[size_class], *own = &sampled_bytes[steps];
 
+    counter_add(all, count * bytes);
     /* The lowest class serves size 0 as well. */
-    if (steps == 0 || size_class == steps - 1 || all == 0)
+    if (steps == 0 || size_class == steps - 1)
         return;
-    size_t sampled = __atomic_add_fetch(&sampled_bytes[steps], asked, __ATOMIC_RELAXED);
-    size_t units = __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
+    counter_add(own, count * bytes);
+    size_t units = counter_get(&units_of_class[size_class]), sampled = counter_get(own);
     unsigned class_steps = size_class + 1, lost_steps = class_steps - steps;
-    /* Of the units of the class, this size takes the part that it has in what was asked for. */
-    if (units * sampled / all * lost_steps < SAVED_UNITS * class_steps)
+    /* Of the units of the class, this size takes the part that it has in what was asked for, here
+     * in 1024ths. */
+    size_t part = sampled / ((counter_get(all) >> 10) + 1);
+    if (units * part * lost_steps < (size_t)SAVED_UNITS * class_steps << 10)
         return;
     set_class(steps, steps - 1);
-    __atomic_sub_fetch(&sampled_class_bytes[size_class], sampled, __ATOMIC_RELAXED);
+    if (counter_get(all) > sampled)
+        counter_add(all, -sampled);
 }
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)
