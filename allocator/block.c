@@ -139,14 +139,6 @@ static bool is_segment(const struct block_heap *heap, const char *unit)
     return zone_kind(unit) == UNIT_BLOCK + heap->arena;
 }
 
-static void *take_units(size_t units, unsigned kind)
-{
-    lock_take(&zone.lock);
-    void *start = zone_take(units, kind);
-    lock_drop(&zone.lock);
-    return start;
-}
-
 static void give_units(void *start, size_t units)
 {
     lock_take(&zone.lock);
@@ -180,7 +172,7 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
 
     if (units < PRIVATE_LEAST_UNITS)
         units = PRIVATE_LEAST_UNITS;
-    struct block_segment *segment = take_units(units, UNIT_PRIVATE);
+    struct block_segment *segment = zone_take_run(units, UNIT_PRIVATE);
     if (!segment)
         return NULL;
     *segment = (struct block_segment){heap->segments, units};
@@ -199,7 +191,7 @@ static struct block *grow(struct block_heap *heap, size_t size)
         return grow_private(heap, size);
 
     size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
-    char *start = take_units(units, UNIT_BLOCK + heap->arena);
+    char *start = zone_take_run(units, UNIT_BLOCK + heap->arena);
 
     return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
 }

@@ -185,6 +185,7 @@ static void set_all_free(struct slab *slab)
 static struct slab *take_slab(struct slab_set *set, unsigned size_class)
 {
     struct slab *slab = NULL;
+    struct zone_fresh fresh;
 
     lock_take(&zone.lock);
     /* What holds memory but no object goes before memory that is new. */
@@ -193,7 +194,7 @@ static struct slab *take_slab(struct slab_set *set, unsigned size_class)
         (void)arena_give_some();
         lock_take(&zone.lock);
     }
-    char *start = zone_take(1, UNIT_SLAB + size_class);
+    char *start = zone_take(1, UNIT_SLAB + size_class, &fresh);
     if (start && !(slab = take_entry(zone_unit(start))))
         zone_give(start, 1);
     if (slab) {
@@ -202,6 +203,7 @@ static struct slab *take_slab(struct slab_set *set, unsigned size_class)
         counter_add(&units_of_class[size_class], 1);
     }
     lock_drop(&zone.lock);
+    zone_populate(fresh);
     return slab;
 }
 

@@ -272,26 +272,31 @@ static void settle_debt(size_t clean_taken)
 }
 
 /* Gets memory for fresh units a part of the heap at a time, from `first` on: a page costs less than
- * half as much in a batch as by a page fault of its own. */
-static void populate(size_t first, size_t units)
+ * half as much in a batch as by a page fault of its own.  The units ahead count as dirty before
+ * they get it: should another thread purge them in between, some hold memory and count as clean. */
+static struct zone_fresh plan_populate(size_t first, size_t units)
 {
     size_t end = first + units;
     size_t ahead = zone.owned_units >> POPULATE_SHIFT;
 
-    if (zone.cannot_populate || ahead < POPULATE_LEAST_UNITS || is_huge())
-        return;
+    if (__atomic_load_n(&zone.cannot_populate, __ATOMIC_RELAXED) || ahead < POPULATE_LEAST_UNITS ||
+        is_huge())
+        return (struct zone_fresh){NULL, 0};
     while (end < limit_unit() && zone.map[end] == UNIT_CLEAN && end - first < ahead)
         end++;
     if (end - first < POPULATE_LEAST_UNITS)
-        return;
-    if (!os_populate(zone_address(first), (end - first) << UNIT_SHIFT)) {
-        zone.cannot_populate = true;
-        return;
-    }
+        return (struct zone_fresh){NULL, 0};
     for (size_t unit = first + units; unit < end; unit++)
         __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
     zone.dirty_units += end - first - units;
     zone.grown_units += end - first - units;
+    return (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
+}
+
+void zone_populate(struct zone_fresh fresh)
+{
+    if (fresh.bytes > 0 && !os_populate(fresh.start, fresh.bytes))
+        __atomic_store_n(&zone.cannot_populate, true, __ATOMIC_RELAXED);
 }
 
 /* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
@@ -338,10 +343,12 @@ void zone_begin_interval(bool by_time)
     zone.has_regretted = false;
 }
 
-void *zone_take(size_t units, unsigned kind)
+void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
     size_t first;
     size_t clean = 0;
+
+    *fresh = (struct zone_fresh){NULL, 0};
 
     while ((first = find_run(units)) == limit_unit())
         if (!grow(units))
@@ -361,8 +368,19 @@ void *zone_take(size_t units, unsigned kind)
     settle_debt(clean);
     regret(clean);
     if (clean == units)
-        populate(first, units);
+        *fresh = plan_populate(first, units);
     return zone_address(first);
+}
+
+void *zone_take_run(size_t units, unsigned kind)
+{
+    struct zone_fresh fresh;
+
+    lock_take(&zone.lock);
+    void *start = zone_take(units, kind, &fresh);
+    lock_drop(&zone.lock);
+    zone_populate(fresh);
+    return start;
 }
 
 void zone_give(void *start, size_t units)

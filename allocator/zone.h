@@ -10,7 +10,8 @@
  * runs are found in the map itself, so neighbouring free units merge without any work.
  * Runs are taken lowest address first: what lives long gathers at the bottom and the top drains.
  *
- * The functions that follow the inline ones need the zone's lock. */
+ * The functions that follow the inline ones need the zone's lock where they do not say otherwise.
+ */
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
@@ -111,9 +112,19 @@ static inline void *zone_address(size_t unit)
     return (void *)(zone.base + (unit << UNIT_SHIFT));
 }
 
+/* Memory that is better got at once than page by page; none where `bytes` is 0. */
+struct zone_fresh {
+    void *start;
+    size_t bytes;
+};
+
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
- * the system gives no more. */
-void *zone_take(size_t units, unsigned kind);
+ * the system gives no more.  Leaves *fresh to zone_populate, which may take as long as a hundred
+ * other calls and needs no lock. */
+void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
+void zone_populate(struct zone_fresh fresh);
+/* Both; takes the zone's lock. */
+void *zone_take_run(size_t units, unsigned kind);
 /* Gives a run, or a part of one, back. */
 void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most

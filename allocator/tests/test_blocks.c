@@ -203,13 +203,9 @@ static void test_free_segments_of_one_and_two_units_go(void **state)
     for (size_t units = 1; units <= 2; units++) {
         (void)block_trim(&blocks);
         void *around[2], *lone;
-        lock_take(&zone.lock);
-        around[0] = zone_take(1, UNIT_SLAB);
-        lock_drop(&zone.lock);
+        around[0] = zone_take_run(1, UNIT_SLAB);
         lone = block_alloc(&blocks, units * UNIT_BYTES - 3 * sizeof(size_t), ALIGNMENT, true);
-        lock_take(&zone.lock);
-        around[1] = zone_take(1, UNIT_SLAB);
-        lock_drop(&zone.lock);
+        around[1] = zone_take_run(1, UNIT_SLAB);
         (void)block_free(&blocks, lone);
         size_t free_before = zone.free_units;
         assert_true(block_give_some(&blocks));
