@@ -475,22 +475,30 @@ void block_decay(struct block_heap *heap, size_t most)
     (void)visit_free(heap, most, return_idle);
 }
 
-/* A free block that is a segment of one unit, of the first few in its list. */
-static struct block *free_unit(const struct block_heap *heap)
+/* Whether a free block is a whole segment of one unit. */
+static bool is_lone_unit(const struct block_heap *heap, const struct block *block)
+{
+    const char *unit = (const char *)block - BLOCK_TAG_BYTES;
+
+    return block_bytes(block) == SEGMENT_BYTES(1) && ((uintptr_t)unit & (UNIT_BYTES - 1)) == 0 &&
+           !is_segment(heap, unit - UNIT_BYTES) && !is_segment(heap, unit + UNIT_BYTES);
+}
+
+/* One of the first few free blocks of the list that they are in; NULL where none is. */
+static struct block *lone_unit(const struct block_heap *heap)
 {
     enum { TRIES = 8 };
     struct block *block = heap->free.lists[block_list(SEGMENT_BYTES(1))];
 
     for (int tries = 0; block && tries < TRIES; tries++, block = block->next)
-        if (block_bytes(block) == SEGMENT_BYTES(1) &&
-            ((uintptr_t)block_payload(block) & (UNIT_BYTES - 1)) == 2 * BLOCK_TAG_BYTES)
+        if (is_lone_unit(heap, block))
             return block;
     return NULL;
 }
 
 bool block_give_some(struct block_heap *heap)
 {
-    struct block *block = free_unit(heap);
+    struct block *block = lone_unit(heap);
 
     /* One of two units holds a whole one nearly wherever it begins. */
     if (!block)
@@ -544,6 +552,8 @@ static const char *verify_block(const struct block_heap *heap, struct block *blo
         return "two free blocks side by side";
     if (*footer_before(next) != block_bytes(block))
         return "footer and tag differ";
+    if (block_bytes(block) <= BLOCK_LISTED_MOST_BYTES && *block->place != block)
+        return "what points to a free block does not";
     return is_listed(heap, block) ? NULL : "free block in no list";
 }
 

@@ -100,8 +100,9 @@ size_t block_trim(struct block_heap *heap);
  * those that were free, and as large, when it looked at them before. */
 void block_decay(struct block_heap *heap, size_t most);
 
-/* Gives the whole units of one free block that holds memory to the zone, of the smallest with two
- * units or more; returns false where it has none. */
+/* Gives the whole units of one free block that holds memory to the zone: of one that is a segment
+ * of one unit, or else of the smallest with two units or more; returns false where it finds none.
+ */
 bool block_give_some(struct block_heap *heap);
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);

@@ -72,11 +72,13 @@ void block_front_hold_in_place(struct block_front *front, struct block_heap *own
 {
     if (++front->spills % ADAPT_SPILLS == 0)
         adapt_most(front);
-    if (size > front->most_bytes) {
+    bool is_held = size <= front->most_bytes;
+    /* Also where the block is not held: the bound may just have come down. */
+    put_back(front, own, is_held ? size : 0);
+    if (!is_held) {
         (void)free_block(own, payload);
         return;
     }
-    put_back(front, own, size);
     block_front_hold(front, payload, size);
 }
 

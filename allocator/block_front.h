@@ -78,6 +78,11 @@ static inline unsigned block_front_place(const struct block_front *front, unsign
     return (front->next + bit) % BLOCK_FRONT_PLACES;
 }
 
+static inline const void **block_front_mark(const void *payload)
+{
+    return (const void **)(uintptr_t)payload + 1;
+}
+
 /* Empties a place and returns the size of the block that it held. */
 static inline size_t block_front_drop(struct block_front *front, unsigned place)
 {
@@ -108,7 +113,7 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes, siz
         unsigned place = block_front_place(front, bit);
         void *held = front->blocks[place];
         if (((uintptr_t)held & (align - 1)) == 0) {
-            *(void **)held = NULL;
+            *block_front_mark(held) = NULL;
             *usable = block_front_drop(front, place) - BLOCK_TAG_BYTES;
             front->was_hit = true;
             return held;
@@ -129,7 +134,7 @@ static inline void block_front_hold(struct block_front *front, void *payload, si
 {
     unsigned place = front->next;
 
-    *(const void **)payload = front;
+    *block_front_mark(payload) = front;
     front->blocks[place] = payload;
     __atomic_store_n(&front->sizes[place], (uint16_t)(size / MEM_ALIGNMENT), __ATOMIC_RELEASE);
     front->held |= UINT32_C(1) << place;
@@ -162,7 +167,7 @@ static inline size_t block_front_takes(const struct block_front *front, const vo
     if (__builtin_expect(front->most_bytes == 0, 0))
         return 0;
     size_t size = block_size_if_used(payload);
-    if (!block_front_serves(size) || *(void *const *)payload == front)
+    if (!block_front_serves(size) || *block_front_mark(payload) == front)
         return 0;
     return size;
 }

@@ -123,7 +123,7 @@ static inline void block_index_remove(struct block_index *index, struct block *b
     block_index_check(*place == block && follower->place == &block->next, block);
     follower->place = place;
     *place = next;
-    size_t list = (size_t)(place - index->lists);
+    size_t list = ((uintptr_t)place - (uintptr_t)index->lists) / sizeof *place;
     if (list < BLOCK_LISTS)
         index->list_bits[list / 64] &= ~((uint64_t)!next << (list % 64));
 }

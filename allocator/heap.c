@@ -46,22 +46,6 @@ static inline void *pop_block(struct heap *heap, size_t bytes, size_t align)
     return ptr;
 }
 
-/* Lets the heap's front hold a block; false, with nothing done, where it can't. */
-static inline bool push_block(struct heap *heap, void *ptr)
-{
-    struct block_front *front = &heap->block_front;
-    size_t size = block_front_takes(front, ptr);
-
-    if (size == 0)
-        return false;
-    count_free(heap, size - BLOCK_TAG_BYTES);
-    if (block_front_has_room(front, size))
-        block_front_hold(front, ptr, size);
-    else
-        block_front_hold_in_place(front, heap->own_blocks, ptr, size);
-    return true;
-}
-
 void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
@@ -78,6 +62,28 @@ static void count_slow_call(struct heap *heap)
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
     heap->decay_rounds = rounds;
+}
+
+static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
+{
+    count_slow_call(heap);
+    block_front_hold_in_place(&heap->block_front, heap->own_blocks, ptr, size);
+}
+
+/* Lets the heap's front hold a block; false, with nothing done, where it can't. */
+static inline bool push_block(struct heap *heap, void *ptr)
+{
+    struct block_front *front = &heap->block_front;
+    size_t size = block_front_takes(front, ptr);
+
+    if (size == 0)
+        return false;
+    count_free(heap, size - BLOCK_TAG_BYTES);
+    if (block_front_has_room(front, size))
+        block_front_hold(front, ptr, size);
+    else
+        hold_in_place(heap, ptr, size);
+    return true;
 }
 
 /* NULL also where blocks serve this size. */

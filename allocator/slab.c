@@ -76,8 +76,8 @@ void slab_sample(size_t bytes, unsigned count)
     if (units * part * lost_steps < (size_t)SAVED_UNITS * class_steps << 10)
         return;
     set_class(steps, steps - 1);
-    if (counter_get(all) > sampled)
-        counter_add(all, -sampled);
+    size_t rest = counter_get(all);
+    counter_add(all, -(rest < sampled ? rest : sampled));
 }
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)

@@ -1,5 +1,6 @@
 /* The front for blocks; this test looks inside the library. */
 #include "allocator/block_front.h"
+#include "allocator/heaps.h"
 #include "allocator/tests/test_common.h"
 
 static struct block_heap blocks;
@@ -107,13 +108,55 @@ static void test_the_last_held_that_fits(void **state)
     (void)block_free(&blocks, larger);
 }
 
+/* What is held may be larger than asked for by a sixteenth: 4016 bytes with the tag, so 4267. */
+static void test_how_much_larger(void **state)
+{
+    (void)state;
+    char *fits = fresh(4256 - BLOCK_TAG_BYTES), *too_large = fresh(4272 - BLOCK_TAG_BYTES);
+
+    assert_true(give(fits) && give(too_large));
+    assert_ptr_equal(pop(4000, ALIGNMENT), fits);
+    assert_null(pop(4000, ALIGNMENT));
+    (void)block_free(&blocks, fits);
+}
+
+/* A spill for each round; `bytes` are asked for again, or not. */
+static void spill(int rounds, size_t bytes, bool is_wanted)
+{
+    for (int i = 0; i < rounds; i++) {
+        void *others[4];
+        for (int k = 0; k < 4; k++)
+            others[k] = fresh(bytes);
+        for (int k = 0; k < 4; k++)
+            (void)give(others[k]);
+        if (is_wanted)
+            (void)block_free(&blocks, pop(bytes, ALIGNMENT));
+    }
+}
+
+static void test_the_bound_follows_use(void **state)
+{
+    (void)state;
+    front.most_bytes = 0;
+    assert_false(give(fresh(1000)));
+    size_t first = front.most_bytes;
+    assert_true(first > 0);
+    spill(200, 6000, true);
+    verify();
+    assert_true(front.most_bytes >= 4 * first && front.held_bytes > first);
+    /* Nothing is asked for again, and what comes is too large to be held. */
+    spill(40, 100000, false);
+    verify();
+    assert_int_equal(front.most_bytes, first);
+}
+
 static void test_alignment(void **state)
 {
     (void)state;
     char *aligned = block_alloc(&blocks, 2000, 1024, true), *other = fresh(2000);
 
     if (((uintptr_t)other & 1023) == 0)
-        return;
+        fail_msg("the test needs a block that is not aligned");
     assert_true(give(aligned) && give(other));
     assert_ptr_equal(pop(2000, 1024), aligned);
     assert_null(pop(2000, 1024));
@@ -169,7 +212,7 @@ static void test_the_mark_proves_nothing(void **state)
     (void)state;
     void **ptr = fresh(1000);
 
-    *ptr = &front;
+    *block_front_mark(ptr) = &front;
     assert_false(give(ptr));
     assert_int_equal(block_size_if_used(ptr), 0);
 }
@@ -190,6 +233,22 @@ static void test_a_fork_finds_held_or_not(void **state)
     (void)block_free(&blocks, one);
 }
 
+/* Idle memory ages by slow calls: one that puts others back is one. */
+static void test_frees_alone_let_memory_age(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000 };
+    static void *live[COUNT];
+
+    for (int i = 0; i < COUNT; i++)
+        assert_non_null(live[i] = mem_malloc(3000));
+    unsigned before = heap_plain.slow_calls;
+    for (int i = 0; i < COUNT; i++)
+        mem_free(live[i]);
+    assert_true(heap_plain.slow_calls - before >= COUNT / 2);
+    (void)mem_idle();
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -197,10 +256,13 @@ int main(void)
         CASE(test_match_is_a_range_of_sizes),
         CASE(test_the_last_held_that_fits),
         CASE(test_alignment),
+        CASE(test_how_much_larger),
+        CASE(test_the_bound_follows_use),
         CASE(test_the_oldest_make_room),
         CASE(test_what_is_too_large_goes_back),
         CASE(test_the_mark_proves_nothing),
         CASE(test_a_fork_finds_held_or_not),
+        CASE(test_frees_alone_let_memory_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

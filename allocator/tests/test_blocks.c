@@ -218,6 +218,26 @@ static void test_free_segments_of_one_and_two_units_go(void **state)
     }
 }
 
+/* A free block of a unit's size whose unit has neighbours in the heap can't go; others can. */
+static void test_what_only_looks_like_a_segment(void **state)
+{
+    (void)state;
+    (void)block_trim(&blocks);
+    const size_t unit_bytes = UNIT_BYTES - 3 * sizeof(size_t);
+    char *first = block_alloc(&blocks, unit_bytes, ALIGNMENT, true);
+    char *second = block_alloc(&blocks, unit_bytes, ALIGNMENT, true);
+    char *large = block_alloc(&blocks, 5 * UNIT_BYTES, ALIGNMENT, true);
+    char *stop = block_alloc(&blocks, unit_bytes, ALIGNMENT, true);
+    (void)block_free(&blocks, large);
+    (void)block_free(&blocks, first);
+    size_t free_before = zone.free_units;
+    assert_true(block_give_some(&blocks));
+    assert_true(zone.free_units >= free_before + 4);
+    verify(stop);
+    (void)block_free(&blocks, second);
+    (void)block_free(&blocks, stop);
+}
+
 static void test_everything_freed_returns_every_unit(void **state)
 {
     (void)state;
@@ -261,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_idle_blocks_go_to_the_zone),
         cmocka_unit_test(test_free_block_gives_its_units),
         cmocka_unit_test(test_free_segments_of_one_and_two_units_go),
+        cmocka_unit_test(test_what_only_looks_like_a_segment),
         cmocka_unit_test(test_everything_freed_returns_every_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,6 +315,18 @@ static void free_middle_twice(void)
     mem_free(neighbour);
 }
 
+/* Held by the front, which begins with the first free. */
+static void free_held_twice(void)
+{
+    char *first = mem_malloc(3000), *ptr = mem_malloc(5000);
+    char *volatile again = ptr;
+
+    mem_free(first);
+    mem_free(ptr);
+    memset(again, 0, sizeof(void *)); /* a write after the free, where programs keep their links */
+    mem_free(again);
+}
+
 static void free_large_twice(void)
 {
     char *ptr = mem_malloc(500000);
@@ -419,6 +431,7 @@ static void test_double_free(void **state)
     (void)state;
     expect_abort(free_small_twice, "double free");
     expect_abort(free_middle_twice, "double free");
+    expect_abort(free_held_twice, "double free");
     expect_abort(free_large_twice, "invalid pointer");
 }
 
