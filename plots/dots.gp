@@ -22,7 +22,7 @@ set xlabel xlabel_text offset 0, 0.3
 unset ytics
 set border 1
 set grid noytics
-set lmargin at screen 0.30
+set lmargin at screen 0.335
 set rmargin at screen 0.975
 set bmargin at screen 58.0 / height
 # Every second row is shaded, so that the eye stays on its line.
