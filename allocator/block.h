@@ -5,7 +5,7 @@
  * Neighbouring segments are one segment.
  *
  *   used:  [tag][payload ............................]
- *   free:  [tag][links: next, prev | left, right, key ... ][footer]
+ *   free:  [tag][links: next, place | left, right, key ...][footer]
  *
  * Invariants:
  *   - a tag is the block's size in bytes, a multiple of 16 and at least MEM_MIN_BLOCK_SIZE, plus

@@ -72,14 +72,14 @@ void block_front_hold_in_place(struct block_front *front, struct block_heap *own
 {
     if (++front->spills % ADAPT_SPILLS == 0)
         adapt_most(front);
-    bool is_held = size <= front->most_bytes;
-    /* Also where the block is not held: the bound may just have come down. */
-    put_back(front, own, is_held ? size : 0);
-    if (!is_held) {
+    if (size <= front->most_bytes) {
+        put_back(front, own, size);
+        block_front_hold(front, payload, size);
+    } else {
+        /* The bound may just have come down. */
+        put_back(front, own, 0);
         (void)free_block(own, payload);
-        return;
     }
-    block_front_hold(front, payload, size);
 }
 
 bool block_front_flush(struct block_front *front, struct block_heap *own)

@@ -68,25 +68,25 @@ void slab_sample(size_t bytes, unsigned count)
     if (steps == 0 || size_class == steps - 1)
         return;
     counter_add(own, count * bytes);
-    size_t units = counter_get(&units_of_class[size_class]), sampled = counter_get(own);
+    size_t units = counter_get(&units_of_class[size_class]);
+    size_t sampled = counter_get(own), class_sampled = counter_get(all);
     unsigned class_steps = size_class + 1, lost_steps = class_steps - steps;
     /* Of the units of the class, this size takes the part that it has in what was asked for, here
      * in 1024ths. */
-    size_t part = sampled / ((counter_get(all) >> 10) + 1);
+    size_t part = sampled / ((class_sampled >> 10) + 1);
     if (units * part * lost_steps < (size_t)SAVED_UNITS * class_steps << 10)
         return;
     set_class(steps, steps - 1);
-    size_t rest = counter_get(all);
-    counter_add(all, -(rest < sampled ? rest : sampled));
+    counter_add(all, -(class_sampled < sampled ? class_sampled : sampled));
 }
 
 void slab_note_blocks(size_t bytes, size_t live_bytes)
 {
     if (live_bytes < SLAB_FROM_BYTES)
         return;
-    unsigned last = slab_steps(slab_group_most(bytes));
-    for (unsigned steps = slab_steps(slab_group_most(bytes) - SLAB_GROUP_BYTES) + 1; steps <= last;
-         steps++)
+    size_t most = slab_group_most(bytes);
+    unsigned last = slab_steps(most);
+    for (unsigned steps = slab_steps(most - SLAB_GROUP_BYTES) + 1; steps <= last; steps++)
         if (slab_class((size_t)steps << SLAB_STEP_SHIFT) == SLAB_NO_CLASS)
             set_class(steps, last - 1);
 }

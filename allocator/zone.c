@@ -274,23 +274,23 @@ static void settle_debt(size_t clean_taken)
 /* Gets memory for fresh units a part of the heap at a time, from `first` on: a page costs less than
  * half as much in a batch as by a page fault of its own.  The units ahead count as dirty before
  * they get it: should another thread purge them in between, some hold memory and count as clean. */
-static struct zone_fresh plan_populate(size_t first, size_t units)
+static void plan_populate(size_t first, size_t units, struct zone_fresh *fresh)
 {
     size_t end = first + units;
     size_t ahead = zone.owned_units >> POPULATE_SHIFT;
 
     if (__atomic_load_n(&zone.cannot_populate, __ATOMIC_RELAXED) || ahead < POPULATE_LEAST_UNITS ||
         is_huge())
-        return (struct zone_fresh){NULL, 0};
+        return;
     while (end < limit_unit() && zone.map[end] == UNIT_CLEAN && end - first < ahead)
         end++;
     if (end - first < POPULATE_LEAST_UNITS)
-        return (struct zone_fresh){NULL, 0};
+        return;
     for (size_t unit = first + units; unit < end; unit++)
         __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
     zone.dirty_units += end - first - units;
     zone.grown_units += end - first - units;
-    return (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
+    *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
 }
 
 void zone_populate(struct zone_fresh fresh)
@@ -349,7 +349,6 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
     size_t clean = 0;
 
     *fresh = (struct zone_fresh){NULL, 0};
-
     while ((first = find_run(units)) == limit_unit())
         if (!grow(units))
             return NULL;
@@ -368,7 +367,7 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
     settle_debt(clean);
     regret(clean);
     if (clean == units)
-        *fresh = plan_populate(first, units);
+        plan_populate(first, units, fresh);
     return zone_address(first);
 }
 
