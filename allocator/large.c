@@ -1,5 +1,7 @@
 #include "allocator/large.h"
 
+#include "allocator/kept.h"
+
 /* 128 records fill most of a page: a program with few large objects pays one page for them. */
 enum { FIRST_SLOTS = 128 };
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
@@ -7,15 +9,9 @@ enum { FIRST_SLOTS = 128 };
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
 #define HUGE_FROM ((size_t)16 << 20)
-/* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
- * KEPT_ALL_BYTES or a part of the live ones, whichever is more: many, for they grow old soon
- * (EXPERIMENTS.md, "Freed mappings, a third time"). */
-#define KEPT_LEAST_BYTES ((size_t)256 * 1024)
-#define KEPT_ALL_BYTES   ((size_t)8 << 20)
-enum { KEPT_SHIFT = 2 };
-/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
- */
-#define KEPT_MOST_BYTES ((size_t)32 << 20)
+/* While there are fewer objects, each may be so many mappings to the kernel: see
+ * LARGE_OBJECTS_MOST. */
+enum { ASSEMBLED_MOST = 1024, PIECES_MOST = 8 };
 
 struct large_objects large_objects;
 
@@ -98,11 +94,6 @@ static bool make_room(void)
     return true;
 }
 
-static size_t round_to_page(size_t bytes)
-{
-    return (bytes + os_page_bytes() - 1) & ~(os_page_bytes() - 1);
-}
-
 /* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
  * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
  * objects, this one and the others, are worth it (EXPERIMENTS.md, "Huge pages for large objects").
@@ -112,119 +103,18 @@ static bool is_huge(size_t bytes, size_t other_bytes)
     return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
 }
 
-/* --- kept mappings -------------------------------------------------------------------------- */
-
-static void forget(size_t index)
-{
-    large_objects.kept_bytes -= large_objects.kept[index].mapped;
-    large_objects.kept_count--;
-    for (size_t i = index; i < large_objects.kept_count; i++)
-        large_objects.kept[i] = large_objects.kept[i + 1];
-    /* What grew before counts for what was kept meanwhile. */
-    if (large_objects.kept_count == 0)
-        large_objects.grown_bytes = 0;
-}
-
-static void unmap_oldest(void)
-{
-    struct large_kept oldest = large_objects.kept[0];
-
-    forget(0);
-    os_unmap((void *)oldest.start, oldest.mapped);
-}
-
-static size_t kept_most(void)
-{
-    size_t part = large_objects.live_bytes >> KEPT_SHIFT;
-    size_t most = large_objects.live_bytes;
-
-    if (most > KEPT_ALL_BYTES)
-        most = part > KEPT_ALL_BYTES ? part : KEPT_ALL_BYTES;
-    if (most < large_objects.kept_most)
-        most = large_objects.kept_most;
-    return most < KEPT_LEAST_BYTES ? KEPT_LEAST_BYTES : most;
-}
-
-/* New memory is mapped right after as much was unmapped: keeping it would have been better. */
-static void regret(size_t bytes)
-{
-    if (bytes > large_objects.unmapped_bytes)
-        bytes = large_objects.unmapped_bytes;
-    if (bytes == 0)
-        return;
-    large_objects.unmapped_bytes -= bytes;
-    large_objects.kept_most = kept_most() + bytes;
-    if (large_objects.kept_most > KEPT_MOST_BYTES)
-        large_objects.kept_most = KEPT_MOST_BYTES;
-}
-
-/* Keeps a freed mapping, or unmaps it where it is more than is worth keeping. */
-static void keep(uintptr_t start, size_t mapped)
-{
-    size_t most = kept_most();
-
-    if (mapped > most) {
-        large_objects.unmapped_bytes += mapped;
-        os_unmap((void *)start, mapped);
-        return;
-    }
-    while (large_objects.kept_count == LARGE_KEPT_MOST ||
-           large_objects.kept_bytes + mapped > most) {
-        large_objects.unmapped_bytes += large_objects.kept[0].mapped;
-        unmap_oldest();
-    }
-    large_objects.kept[large_objects.kept_count++] = (struct large_kept){start, mapped, false};
-    large_objects.kept_bytes += mapped;
-}
-
-/* The smallest kept mapping that is large enough, else the largest. */
-static size_t choose_kept(size_t bytes)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < large_objects.kept_count; i++) {
-        size_t mapped = large_objects.kept[i].mapped;
-        size_t chosen = large_objects.kept[best].mapped;
-        if (chosen < bytes ? mapped > chosen : mapped >= bytes && mapped < chosen)
-            best = i;
-    }
-    return best;
-}
-
-/* Turns a kept mapping into one of `bytes`; NULL where there is none, or a new one is better:
- * moved, a mapping keeps small pages. */
+/* Takes a kept mapping; NULL where there is none, or a new one is better: what is put together has
+ * small pages. */
 static void *reuse(size_t bytes)
 {
-    if (large_objects.kept_count == 0)
+    if (is_huge(bytes, large_objects.live_bytes) && !kept_has(bytes))
         return NULL;
-
-    size_t index = choose_kept(bytes);
-    struct large_kept chosen = large_objects.kept[index];
-    if (chosen.mapped < bytes && is_huge(bytes, large_objects.live_bytes))
-        return NULL;
-    large_objects.was_reused = true;
-    char *start = (char *)chosen.start;
-    forget(index);
-    if (chosen.mapped > bytes)
-        keep((uintptr_t)start + bytes, chosen.mapped - bytes);
-    else if (chosen.mapped < bytes) {
-        start = os_remap(start, chosen.mapped, bytes, 0);
-        if (!start)
-            os_unmap((void *)chosen.start, chosen.mapped);
-    }
-    return start;
+    return kept_take(bytes, large_objects.used < ASSEMBLED_MOST ? PIECES_MOST : 1);
 }
 
 static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
 {
-    size_t given = 0;
-
-    regret(bytes);
-    /* As much kept memory goes as new memory comes. */
-    while (large_objects.kept_count > 0 && given < bytes) {
-        given += large_objects.kept[0].mapped;
-        unmap_oldest();
-    }
+    kept_replace(bytes, large_objects.live_bytes);
     if (in_huge_pages && is_huge(bytes, large_objects.live_bytes)) {
         void *start = os_map(bytes, align > OS_HUGE_BYTES ? align : OS_HUGE_BYTES);
         if (start) {
@@ -235,47 +125,24 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
     return os_map(bytes, align);
 }
 
-/* Costs at most as many page faults as the growth did, which is why wanting it back is no regret.
- */
 void large_make_way(size_t bytes)
 {
     lock_take(&large_objects.lock);
-    large_objects.grown_bytes += bytes;
-    while (large_objects.kept_count > 0 &&
-           large_objects.kept[0].mapped <= large_objects.grown_bytes &&
-           large_objects.kept_bytes - large_objects.kept[0].mapped >= large_objects.kept_most) {
-        large_objects.grown_bytes -= large_objects.kept[0].mapped;
-        unmap_oldest();
-    }
-    if (large_objects.kept_bytes <= large_objects.kept_most)
-        large_objects.grown_bytes = 0;
+    kept_make_way(bytes);
     lock_drop(&large_objects.lock);
 }
 
 size_t large_decay(bool all)
 {
-    size_t before;
-
     lock_take(&large_objects.lock);
-    before = large_objects.kept_bytes;
-    while (large_objects.kept_count > 0 && (all || large_objects.kept[0].is_old))
-        unmap_oldest();
-    size_t given = before - large_objects.kept_bytes;
-    for (size_t i = 0; i < large_objects.kept_count; i++)
-        large_objects.kept[i].is_old = true;
-    if (!large_objects.was_reused)
-        large_objects.kept_most /= 2;
-    large_objects.was_reused = false;
-    large_objects.unmapped_bytes = 0;
+    size_t given = kept_decay(all);
     lock_drop(&large_objects.lock);
     return given;
 }
 
-/* --- objects -------------------------------------------------------------------------------- */
-
 void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
 {
-    struct large_record record = {.usable = round_to_page(bytes), .owner = owner};
+    struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     void *start = NULL;
 
     record.mapped = record.usable;
@@ -334,7 +201,7 @@ static size_t release(struct large_record *record)
 
     drop(record);
     large_objects.live_bytes -= freed.usable;
-    keep(freed.start, freed.mapped);
+    kept_put(freed.start, freed.mapped, large_objects.live_bytes);
     return freed.usable;
 }
 
@@ -367,7 +234,7 @@ static size_t with_room(size_t usable, bool in_huge_pages)
 {
     bool has_room = !in_huge_pages || usable >= HUGE_FROM;
 
-    return has_room ? round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
+    return has_room ? os_round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
 }
 
 static void *grow(struct large_record *record, size_t usable)
@@ -409,7 +276,7 @@ static void *shrink(struct large_record *record, size_t usable)
 
 void *large_resize(void *start, size_t bytes)
 {
-    size_t usable = round_to_page(bytes);
+    size_t usable = os_round_to_page(bytes);
     void *resized = NULL;
 
     lock_take(&large_objects.lock);

@@ -19,6 +19,11 @@
 /* The granularity of mappings; 4096 where the kernel does not say. */
 size_t os_page_bytes(void);
 
+static inline size_t os_round_to_page(size_t bytes)
+{
+    return (bytes + os_page_bytes() - 1) & ~(os_page_bytes() - 1);
+}
+
 /* Returns zeroed, readable and writable memory at a multiple of `align` (a power of two; 0 means
  * the page), or NULL. */
 void *os_map(size_t bytes, size_t align);
@@ -26,6 +31,13 @@ void os_unmap(void *start, size_t bytes);
 /* Resizes a mapping, and moves it where it can't grow in place, to a multiple of `align` if that
  * can be had.  Returns its address or NULL. */
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align);
+
+/* Moves the pages of [start, start + bytes), which lie in one mapping of ours, to `target`, which
+ * is mapped and ours too and holds nothing of worth; what was in `target` goes, and `start` is
+ * unmapped. Refused, as where it is several mappings before Linux 6.17, it leaves both as they
+ * were, or, after OS_TORN, `target` perhaps to another thread. */
+enum os_move_result { OS_MOVED, OS_REFUSED, OS_TORN };
+enum os_move_result os_move(void *start, size_t bytes, void *target);
 
 /* Reserves addresses without memory, at `wanted` exactly or, where `wanted` is NULL, anywhere. */
 void *os_reserve(void *wanted, size_t bytes);
