@@ -27,28 +27,31 @@ static void forget(size_t index)
         kept.grown_bytes = 0;
 }
 
-/* Takes up to `most` bytes, a multiple of the page, from the end of a mapping; returns their start
- * and sets *taken to their number. */
-static char *take_end(size_t index, size_t most, size_t *taken)
+/* Takes `bytes` away from the end of a mapping. */
+static void cut_end(size_t index, size_t bytes)
 {
-    struct kept_mapping *mapping = &kept.mappings[index];
-    size_t bytes = mapping->bytes < most ? mapping->bytes : most;
-    char *start = (char *)mapping->start + (mapping->bytes - bytes);
-
-    *taken = bytes;
-    mapping->bytes -= bytes;
+    kept.mappings[index].bytes -= bytes;
     kept.bytes -= bytes;
-    if (mapping->bytes == 0)
+    if (kept.mappings[index].bytes == 0)
         forget(index);
-    return start;
 }
 
+/* The same from its start. */
+static void cut_start(size_t index, size_t bytes)
+{
+    kept.mappings[index].start += bytes;
+    cut_end(index, bytes);
+}
+
+/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping; returns how many.
+ */
 static size_t unmap_end(size_t index, size_t most)
 {
-    size_t bytes;
-    char *start = take_end(index, most, &bytes);
+    struct kept_mapping mapping = kept.mappings[index];
+    size_t bytes = mapping.bytes < most ? mapping.bytes : most;
 
-    os_unmap(start, bytes);
+    cut_end(index, bytes);
+    os_unmap((char *)mapping.start + mapping.bytes - bytes, bytes);
     return bytes;
 }
 
@@ -167,7 +170,7 @@ static bool move_end(size_t index, size_t bytes, char *target, size_t *moved)
     for (; *moved >= MOVED_LEAST_BYTES; *moved = os_round_to_page(*moved / 2)) {
         enum os_move_result result = os_move((char *)end - *moved, *moved, target);
         if (result == OS_MOVED)
-            (void)take_end(index, *moved, moved);
+            cut_end(index, *moved);
         if (result != OS_REFUSED)
             return result == OS_MOVED;
     }
@@ -207,12 +210,28 @@ void *kept_take(size_t bytes, unsigned pieces_most)
 
     if (index == KEPT_MAPPINGS)
         return NULL;
-    if (kept.mappings[index].bytes >= bytes)
-        start = take_end(index, bytes, &bytes);
-    else
+    if (kept.mappings[index].bytes >= bytes) {
+        start = (void *)kept.mappings[index].start;
+        cut_start(index, bytes);
+    } else {
         start = assemble(bytes, pieces_most);
+    }
     kept.was_reused |= start != NULL;
     return start;
+}
+
+bool kept_take_at(uintptr_t start, size_t bytes)
+{
+    for (size_t i = 0; i < kept.count; i++) {
+        if (kept.mappings[i].start != start)
+            continue;
+        if (kept.mappings[i].bytes < bytes)
+            return false;
+        cut_start(i, bytes);
+        kept.was_reused = true;
+        return true;
+    }
+    return false;
 }
 
 void kept_replace(size_t bytes, size_t live_bytes)

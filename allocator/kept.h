@@ -44,6 +44,8 @@ void kept_put(uintptr_t start, size_t bytes, size_t live_bytes);
  * hardly anything is kept. To the kernel it may be several mappings side by side, where it is put
  * together of several up to `pieces_most`, at least 1, and one more. */
 void *kept_take(size_t bytes, unsigned pieces_most);
+/* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept. */
+bool kept_take_at(uintptr_t start, size_t bytes);
 /* Tells whether kept_take would cut from one mapping. */
 bool kept_has(size_t bytes);
 /* So many bytes beside `live_bytes` are mapped anew: as many kept ones go. */

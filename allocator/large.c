@@ -243,10 +243,14 @@ static void *grow(struct large_record *record, size_t usable)
     bool in_huge_pages = is_huge(usable, large_objects.live_bytes - record->usable);
     size_t wanted[] = {with_room(usable, in_huge_pages), usable};
 
+    if (usable > record->mapped &&
+        kept_take_at(record->start + record->mapped, usable - record->mapped))
+        record->mapped = usable;
     if (usable <= record->mapped) {
         record->usable = usable;
         return start;
     }
+    kept_replace(usable - record->mapped, large_objects.live_bytes);
     for (int i = 0; i < 2; i++) {
         void *moved = os_remap(start, record->mapped, wanted[i], in_huge_pages ? OS_HUGE_BYTES : 0);
         if (!moved)

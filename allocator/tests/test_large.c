@@ -54,7 +54,7 @@ static void test_freed_mapping_is_taken_again(void **state)
     assert_int_equal(kept.bytes, SIZE);
 
     void *second = large_alloc(SIZE / 2, ALIGNMENT, false, NULL);
-    assert_ptr_equal(second, (char *)first + SIZE / 2);
+    assert_ptr_equal(second, first);
     assert_int_equal(kept.bytes, SIZE / 2);
     (void)large_free(second, NULL);
     assert_int_equal(large_decay(true), SIZE);
@@ -210,6 +210,45 @@ static void test_neighbours_become_one(void **state)
     (void)large_decay(true);
 }
 
+/* A row of vectors, each grown step by step: the first one's memory serves the others in place. */
+static void test_grows_into_what_is_kept_behind_it(void **state)
+{
+    (void)state;
+    void *other = large_alloc(8 * SIZE, ALIGNMENT, true, NULL);
+    char *first = large_alloc(8 * SIZE, ALIGNMENT, false, NULL);
+    memset(first, 1, 8 * SIZE);
+    (void)large_free(first, NULL);
+
+    char *vector = large_alloc(SIZE, ALIGNMENT, false, NULL);
+    assert_ptr_equal(vector, first);
+    for (size_t parts = 2; parts <= 8; parts++) {
+        assert_ptr_equal(large_resize(vector, parts * SIZE), first);
+        assert_int_equal(kept.bytes, (8 - parts) * SIZE);
+    }
+    assert_int_equal(count_ones(vector, 8 * SIZE), 8 * SIZE);
+    /* Behind what is kept there is something else, or nothing. */
+    vector = large_resize(vector, 9 * SIZE);
+    assert_non_null(vector);
+    assert_int_equal(count_ones(vector, 8 * SIZE), 8 * SIZE);
+    (void)large_free(vector, NULL);
+    (void)large_free(other, NULL);
+    (void)large_decay(true);
+}
+
+/* Growth takes new memory, too, right after as much was unmapped. */
+static void test_grown_back_is_wanted_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        void *vector = large_alloc(SIZE, ALIGNMENT, false, NULL);
+        vector = large_resize(vector, 10 * SIZE);
+        assert_non_null(vector);
+        assert_true(large_free(vector, NULL) >= 10 * SIZE);
+    }
+    assert_true(kept.bytes >= 10 * SIZE);
+    (void)large_decay(true);
+}
+
 /* As where a kept mapping is several to a kernel that moves only one. */
 static void test_moves_are_refused(void **state)
 {
@@ -263,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_what_is_missing_is_new),
         cmocka_unit_test(test_zeroed_is_zero),
         cmocka_unit_test(test_neighbours_become_one),
+        cmocka_unit_test(test_grows_into_what_is_kept_behind_it),
+        cmocka_unit_test(test_grown_back_is_wanted_back),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
     };
