@@ -1,0 +1,72 @@
+/* What is given back while a program runs, and what is not because it is wanted again at once; this
+ * test looks inside the library. */
+#include "allocator/decay.h"
+#include "allocator/tests/test_common.h"
+#include "allocator/zone.h"
+
+/* Looks for the longest interval. */
+enum { LOOKS = 14 * 4 * 4 };
+
+/* Blocks of all sizes, replaced at random: no memory that some of them leave goes before others
+ * take it. */
+static void test_steady_churn_keeps_its_memory(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 500, WARM_UP = 10000, REPLACED = 40000 };
+    static void *objects[OBJECTS];
+    uint64_t random = 1;
+    size_t before = 0;
+
+    for (int i = 0; i < WARM_UP + REPLACED; i++) {
+        size_t at = random_below(&random, OBJECTS);
+        /* As many in each doubling from 1 to 128 KiB. */
+        size_t bytes = ((size_t)1024 << random_below(&random, 7)) * 9 / 8;
+        mem_free(objects[at]);
+        objects[at] = mem_malloc(bytes + random_below(&random, bytes / 2));
+        if (i == WARM_UP)
+            before = zone.grown_units;
+    }
+    size_t again = zone.grown_units - before;
+    print_message("units that got memory again for %d objects: %zu\n", REPLACED, again);
+    assert_true(again < REPLACED / 10);
+    for (int i = 0; i < OBJECTS; i++)
+        mem_free(objects[i]);
+}
+
+/* A heap that fills and drains in turn, slowly enough for its memory to grow old in between. */
+static void test_cycles_keep_their_memory(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 5000, BYTES = 3000, ROUNDS = 24, WARM_UP = 8 };
+    static void *objects[OBJECTS];
+    size_t before = 0;
+
+    (void)mem_idle();
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round == WARM_UP)
+            before = zone.grown_units;
+        for (int i = 0; i < OBJECTS; i++)
+            objects[i] = mem_malloc(BYTES);
+        for (int i = 0; i < OBJECTS; i++)
+            mem_free(objects[i]);
+    }
+    size_t again = zone.grown_units - before;
+    size_t round_units = (size_t)OBJECTS * BYTES >> UNIT_SHIFT;
+    print_message("units that got memory again: %zu, a round needs %zu\n", again, round_units);
+    assert_true(again < 2 * round_units);
+
+    /* It goes once the program does something else, 2 MiB at a time. */
+    for (int i = 0; i < 12 * LOOKS; i++)
+        (void)decay_look();
+    assert_true(zone.dirty_units < round_units / 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cycles_keep_their_memory),
+        cmocka_unit_test(test_steady_churn_keeps_its_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
