@@ -12,6 +12,10 @@ enum {
     STEPS_PER_INTERVAL = 4,
     /* But no more at a time than costs about what the calls between did: 2 MiB, some 600 us. */
     UNITS_PER_INTERVAL = (2 << 20) >> UNIT_SHIFT,
+    /* An interval lasts so many times as long, at most, where what went was wanted again at once
+     * (EXPERIMENTS.md, "What decay regrets"); less than so many units prove nothing. */
+    LENGTH_MOST = 4,
+    PROOF_UNITS = (64 << 10) >> UNIT_SHIFT,
     /* Free blocks are looked at so often, and so many of them, or so many in a tenth of a second:
      * a bound on how long an arena's lock is held, a millisecond and what goes. */
     STEPS_PER_BLOCKS = 2,
@@ -26,21 +30,37 @@ enum {
 static struct {
     struct lock lock;
     unsigned looks;
-    unsigned rounds; /* intervals of time that ended */
-    unsigned steps;  /* at the pace of traffic */
+    unsigned rounds;    /* intervals of time that ended */
+    unsigned steps;     /* at the pace of traffic */
+    unsigned length;    /* of an interval, in those of STEPS_PER_INTERVAL; 0 stands for 1 */
+    size_t given_units; /* when the interval began */
     uint64_t last_ms;
     size_t grown_units; /* the zone's, at the last look */
 } decay;
+
+/* Most of what went when an interval began was needed again before it ended: the next ones last
+ * longer. */
+static void adapt_length(size_t given_units, size_t unmissed_units, bool by_time)
+{
+    if (by_time)
+        decay.length /= 2;
+    else if (given_units >= PROOF_UNITS && unmissed_units < given_units / 2 &&
+             decay.length < LENGTH_MOST)
+        decay.length = decay.length ? 2 * decay.length : 2;
+}
 
 /* Gives back what lay dirty since the last interval began, but at most `most` units, and begins
  * the next one. */
 static void end_interval(size_t most, bool by_time)
 {
+    size_t before = decay.given_units;
+
     lock_take(&zone.lock);
     size_t idle = zone.idle_units < most ? zone.idle_units : most;
-    (void)zone_purge(zone.dirty_units - idle);
-    zone_begin_interval(by_time);
+    decay.given_units = zone_purge(zone.dirty_units - idle);
+    size_t unmissed = zone_begin_interval(by_time, decay.given_units);
     lock_drop(&zone.lock);
+    adapt_length(before, unmissed, by_time);
 }
 
 static void end_interval_of_time(void)
@@ -55,7 +75,8 @@ static void step(void)
 {
     if (++decay.steps % STEPS_PER_BLOCKS == 0)
         arena_decay(BLOCKS_PER_STEP);
-    if (decay.steps % STEPS_PER_INTERVAL == 0)
+    unsigned length = decay.length ? decay.length : 1;
+    if (decay.steps % (STEPS_PER_INTERVAL * length) == 0)
         end_interval(UNITS_PER_INTERVAL, false);
 }
 

@@ -332,21 +332,25 @@ static void regret(size_t clean_taken)
     zone.has_regretted = true;
 }
 
-void zone_begin_interval(bool by_time)
+size_t zone_begin_interval(bool by_time, size_t given_units)
 {
+    size_t unmissed = zone.unmissed_units;
+
     zone.idle_units = zone.dirty_units;
+    zone.unmissed_units = given_units;
     if (!by_time)
-        return;
+        return unmissed;
     zone.over_purged_units = 0;
     if (!zone.has_regretted)
         zone.regret_units /= 2;
     zone.has_regretted = false;
+    return unmissed;
 }
 
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
     size_t first;
-    size_t clean = 0;
+    size_t clean = 0, again = 0;
 
     *fresh = (struct zone_fresh){NULL, 0};
     while ((first = find_run(units)) == limit_unit())
@@ -357,6 +361,7 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
             zone.dirty_units--;
         } else {
             clean++;
+            again += unit < zone.seen_units;
         }
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
@@ -366,6 +371,9 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
     zone.grown_units += clean;
     settle_debt(clean);
     regret(clean);
+    zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
+    if (zone.seen_units < first + units)
+        zone.seen_units = first + units;
     if (clean == units)
         plan_populate(first, units, fresh);
     return zone_address(first);

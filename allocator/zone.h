@@ -52,6 +52,8 @@ struct zone {
     size_t free_units;    /* clean or dirty */
     size_t dirty_units;
     size_t idle_units;        /* the least number of dirty units since decay began an interval */
+    size_t unmissed_units;    /* given back when it began and not needed again since */
+    size_t seen_units;        /* from this one on none was ever taken */
     size_t grown_units;       /* that got memory so far, again or for the first time */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
@@ -130,9 +132,11 @@ void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
-/* Begins an interval of decay: what lies dirty from now on to the next one is idle.  One that ends
- * by time, and not by traffic, also ends the memory of what was purged too soon. */
-void zone_begin_interval(bool by_time);
+/* Begins an interval of decay, for which `given_units` were cleaned: what lies dirty from now on to
+ * the next one is idle.  One that ends by time, and not by traffic, also ends the memory of what
+ * was purged too soon.  Returns how many of the units given for the last interval nobody took again
+ * in it. */
+size_t zone_begin_interval(bool by_time, size_t given_units);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 
