@@ -6,11 +6,10 @@
 #define LEAST_BYTES ((size_t)256 * 1024)
 #define ALL_BYTES   ((size_t)8 << 20)
 enum { LIVE_SHIFT = 2 };
-/* However much a program regrets: what glibc's dynamic threshold goes up to as well (mallopt(3)).
- */
-#define REGRET_MOST_BYTES ((size_t)32 << 20)
-/* To move fewer costs half as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
-#define MOVED_LEAST_BYTES ((size_t)32 * 1024)
+/* However much a program regrets: what it holds at most should it never call again. */
+#define REGRET_MOST_BYTES ((size_t)256 << 20)
+/* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
+#define MOVED_LEAST_BYTES ((size_t)128 * 1024)
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
@@ -114,6 +113,14 @@ static void merge(uintptr_t *start, size_t *bytes, bool *is_pinned)
     }
 }
 
+static void append(uintptr_t start, size_t bytes, bool is_pinned)
+{
+    if (kept.count == KEPT_MAPPINGS)
+        kept.unmapped_bytes += unmap_oldest();
+    kept.mappings[kept.count++] = (struct kept_mapping){start, bytes, false, is_pinned};
+    kept.bytes += bytes;
+}
+
 void kept_put(uintptr_t start, size_t bytes, size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
@@ -127,10 +134,7 @@ void kept_put(uintptr_t start, size_t bytes, size_t live_bytes)
     if (kept.bytes + bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes + bytes - most);
     merge(&start, &bytes, &is_pinned);
-    if (kept.count == KEPT_MAPPINGS)
-        kept.unmapped_bytes += unmap_oldest();
-    kept.mappings[kept.count++] = (struct kept_mapping){start, bytes, false, is_pinned};
-    kept.bytes += bytes;
+    append(start, bytes, is_pinned);
 }
 
 /* The smallest mapping of at least `bytes`, else the largest; of those that can be moved and are
@@ -149,13 +153,6 @@ static size_t choose(size_t bytes, bool to_move)
         }
     }
     return best;
-}
-
-bool kept_has(size_t bytes)
-{
-    size_t index = choose(bytes, false);
-
-    return index < KEPT_MAPPINGS && kept.mappings[index].bytes >= bytes;
 }
 
 /* Moves up to `bytes` from the end of a mapping to `target`, and sets *moved to how many: 0 where
@@ -181,7 +178,7 @@ static bool move_end(size_t index, size_t bytes, char *target, size_t *moved)
 
 /* A new mapping of `bytes`, to which up to `pieces_most` kept ones have moved; what is left of it
  * holds no memory, and as much of what is kept goes. NULL where none can be moved. */
-static void *assemble(size_t bytes, unsigned pieces_most)
+static void *assemble(size_t bytes, unsigned pieces_most, size_t live_bytes)
 {
     char *start = NULL;
     size_t filled = 0, moved, index;
@@ -199,11 +196,11 @@ static void *assemble(size_t bytes, unsigned pieces_most)
         pieces_most -= moved > 0;
     }
     if (start)
-        (void)unmap(bytes - filled);
+        kept_replace(bytes - filled, live_bytes);
     return start;
 }
 
-void *kept_take(size_t bytes, unsigned pieces_most)
+void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes)
 {
     size_t index = choose(bytes, false);
     void *start;
@@ -214,10 +211,44 @@ void *kept_take(size_t bytes, unsigned pieces_most)
         start = (void *)kept.mappings[index].start;
         cut_start(index, bytes);
     } else {
-        start = assemble(bytes, pieces_most);
+        start = assemble(bytes, pieces_most, live_bytes);
     }
     kept.was_reused |= start != NULL;
     return start;
+}
+
+/* The smallest mapping that holds `bytes` at a multiple of `align`; KEPT_MAPPINGS where none does,
+ * and *gap to what is below them. */
+static size_t choose_aligned(size_t bytes, size_t align, size_t *gap)
+{
+    size_t best = KEPT_MAPPINGS, chosen = SIZE_MAX;
+
+    for (size_t i = 0; i < kept.count; i++) {
+        size_t below = (size_t)(-kept.mappings[i].start & (align - 1));
+        size_t mapped = kept.mappings[i].bytes;
+        if (mapped < chosen && mapped >= bytes && mapped - bytes >= below) {
+            best = i;
+            chosen = mapped;
+            *gap = below;
+        }
+    }
+    return best;
+}
+
+void *kept_take_aligned(size_t bytes, size_t align)
+{
+    size_t gap = 0, index = choose_aligned(bytes, align, &gap);
+
+    if (index == KEPT_MAPPINGS)
+        return NULL;
+    struct kept_mapping mapping = kept.mappings[index];
+    size_t above = mapping.bytes - gap - bytes;
+    cut_end(index, mapping.bytes - gap);
+    mapping.start += gap;
+    if (above > 0)
+        append(mapping.start + bytes, above, mapping.is_pinned);
+    kept.was_reused = true;
+    return (void *)mapping.start;
 }
 
 bool kept_take_at(uintptr_t start, size_t bytes)

@@ -43,11 +43,11 @@ void kept_put(uintptr_t start, size_t bytes, size_t live_bytes);
 /* Returns a mapping of `bytes`, a multiple of the page, whose contents are arbitrary; NULL where
  * hardly anything is kept. To the kernel it may be several mappings side by side, where it is put
  * together of several up to `pieces_most`, at least 1, and one more. */
-void *kept_take(size_t bytes, unsigned pieces_most);
+void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes);
+/* The same, cut from one mapping and at a multiple of `align`; NULL where none holds that. */
+void *kept_take_aligned(size_t bytes, size_t align);
 /* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept. */
 bool kept_take_at(uintptr_t start, size_t bytes);
-/* Tells whether kept_take would cut from one mapping. */
-bool kept_has(size_t bytes);
 /* So many bytes beside `live_bytes` are mapped anew: as many kept ones go. */
 void kept_replace(size_t bytes, size_t live_bytes);
 /* Kept mappings of so many bytes in all the calls so far, but for what the program has shown that

@@ -103,13 +103,16 @@ static bool is_huge(size_t bytes, size_t other_bytes)
     return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
 }
 
-/* Takes a kept mapping; NULL where there is none, or a new one is better: what is put together has
- * small pages. */
-static void *reuse(size_t bytes)
+/* Takes a kept mapping; NULL where there is none, or a new one is better: what would be new in one
+ * that is put together gets small pages. */
+static void *reuse(size_t bytes, size_t align)
 {
-    if (is_huge(bytes, large_objects.live_bytes) && !kept_has(bytes))
+    if (align > os_page_bytes())
+        return kept_take_aligned(bytes, align);
+    if (is_huge(bytes, large_objects.live_bytes) && kept.bytes < bytes)
         return NULL;
-    return kept_take(bytes, large_objects.used < ASSEMBLED_MOST ? PIECES_MOST : 1);
+    return kept_take(bytes, large_objects.used < ASSEMBLED_MOST ? PIECES_MOST : 1,
+                     large_objects.live_bytes);
 }
 
 static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
@@ -149,8 +152,8 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
     lock_take(&large_objects.lock);
     if (make_room()) {
         /* Clearing used pages would touch all of a large array of which perhaps few are used. */
-        if (!zeroed && align <= os_page_bytes())
-            start = reuse(record.mapped);
+        if (!zeroed)
+            start = reuse(record.mapped, align);
         /* Small pages for what is to be zero, for the same reason. */
         if (!start)
             start = map_new(record.mapped, align, !zeroed);
@@ -250,7 +253,7 @@ static void *grow(struct large_record *record, size_t usable)
         record->usable = usable;
         return start;
     }
-    kept_replace(usable - record->mapped, large_objects.live_bytes);
+    kept_replace(wanted[0] - record->mapped, large_objects.live_bytes);
     for (int i = 0; i < 2; i++) {
         void *moved = os_remap(start, record->mapped, wanted[i], in_huge_pages ? OS_HUGE_BYTES : 0);
         if (!moved)
@@ -266,16 +269,16 @@ static void *grow(struct large_record *record, size_t usable)
     return NULL;
 }
 
-/* Unmaps the tail; a shrunk object rarely grows again. */
+/* The tail is kept: the object perhaps grows again, or another one needs pages. */
 static void *shrink(struct large_record *record, size_t usable)
 {
-    char *start = (char *)record->start;
+    uintptr_t end = record->start + usable;
+    size_t tail = record->mapped - usable;
 
-    if (usable < record->mapped)
-        os_unmap(start + usable, record->mapped - usable);
     record->usable = usable;
     record->mapped = usable;
-    return start;
+    kept_put(end, tail, large_objects.live_bytes);
+    return (void *)record->start;
 }
 
 void *large_resize(void *start, size_t bytes)

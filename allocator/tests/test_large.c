@@ -148,21 +148,22 @@ static size_t count_ones(const char *object, size_t bytes)
 static void test_pieces_make_a_larger_one(void **state)
 {
     (void)state;
+    const size_t size = PIECES * SIZE - SIZE / 5;
     void *others[PIECES];
     free_apart(others);
 
-    char *object = large_alloc(5 * SIZE / 2, ALIGNMENT, false, NULL);
-    assert_int_equal(kept.bytes, SIZE / 2);
+    char *object = large_alloc(size, ALIGNMENT, false, NULL);
+    assert_int_equal(kept.bytes, SIZE / 5);
     /* Their pages, not new ones. */
-    assert_int_equal(count_ones(object, 5 * SIZE / 2), 5 * SIZE / 2);
+    assert_int_equal(count_ones(object, size), size);
 
     /* It is resized like any other. */
-    object[5 * SIZE / 2 - 1] = 0;
+    object[size - 1] = 0;
     char *grown = large_resize(object, 20 * SIZE);
     if (grown)
         object = grown;
-    assert_int_equal(count_ones(object, 5 * SIZE / 2), 5 * SIZE / 2 - 1);
-    assert_true(large_free(object, NULL) >= 5 * SIZE / 2);
+    assert_int_equal(count_ones(object, size), size - 1);
+    assert_true(large_free(object, NULL) >= size);
     free_others(others);
 }
 
@@ -249,6 +250,48 @@ static void test_grown_back_is_wanted_back(void **state)
     (void)large_decay(true);
 }
 
+static void test_aligned_ones_are_taken_again(void **state)
+{
+    (void)state;
+    const size_t align = (size_t)1 << 20;
+    char *object = large_alloc(3 * align, ALIGNMENT, false, NULL);
+    memset(object, 1, 3 * align);
+    void *other = large_alloc(3 * align, ALIGNMENT, true, NULL);
+    (void)large_free(object, NULL);
+
+    char *aligned = large_alloc(align, align, false, NULL);
+    assert_true(is_aligned(aligned, align));
+    assert_int_equal(count_ones(aligned, align), align);
+    assert_int_equal(kept.bytes, 2 * align);
+    assert_int_equal(kept.count, 1 + (aligned > object && aligned < object + 2 * align));
+    /* There is no second one. */
+    char *second = large_alloc(2 * align, 2 * align, false, NULL);
+    assert_true(is_aligned(second, 2 * align));
+    (void)large_free(second, NULL);
+    (void)large_free(aligned, NULL);
+    (void)large_free(other, NULL);
+    (void)large_decay(true);
+    assert_int_equal(kept.bytes, 0);
+}
+
+/* A buffer that shrinks and grows stays where it is and keeps its pages. */
+static void test_to_and_fro(void **state)
+{
+    (void)state;
+    void *other = large_alloc(8 * SIZE, ALIGNMENT, true, NULL);
+    char *object = large_alloc(4 * SIZE, ALIGNMENT, false, NULL);
+
+    memset(object, 1, 4 * SIZE);
+    assert_ptr_equal(large_resize(object, SIZE), object);
+    assert_int_equal(kept.bytes, 3 * SIZE);
+    assert_ptr_equal(large_resize(object, 4 * SIZE), object);
+    assert_int_equal(kept.bytes, 0);
+    assert_int_equal(count_ones(object, 4 * SIZE), 4 * SIZE);
+    (void)large_free(object, NULL);
+    (void)large_free(other, NULL);
+    (void)large_decay(true);
+}
+
 /* As where a kept mapping is several to a kernel that moves only one. */
 static void test_moves_are_refused(void **state)
 {
@@ -304,6 +347,8 @@ int main(void)
         cmocka_unit_test(test_neighbours_become_one),
         cmocka_unit_test(test_grows_into_what_is_kept_behind_it),
         cmocka_unit_test(test_grown_back_is_wanted_back),
+        cmocka_unit_test(test_aligned_ones_are_taken_again),
+        cmocka_unit_test(test_to_and_fro),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
     };
