@@ -1,6 +1,7 @@
 #include "allocator/decay.h"
 
 #include "allocator/arena.h"
+#include "allocator/depot.h"
 #include "allocator/large.h"
 #include "allocator/zone.h"
 
@@ -67,14 +68,17 @@ static void end_interval_of_time(void)
 {
     __atomic_store_n(&decay.rounds, decay.rounds + 1, __ATOMIC_RELAXED);
     decay.steps = 0;
+    depot_decay(true);
     arena_decay(BLOCKS_PER_INTERVAL);
     end_interval(SIZE_MAX, true);
 }
 
 static void step(void)
 {
-    if (++decay.steps % STEPS_PER_BLOCKS == 0)
+    if (++decay.steps % STEPS_PER_BLOCKS == 0) {
+        depot_decay(false);
         arena_decay(BLOCKS_PER_STEP);
+    }
     unsigned length = decay.length ? decay.length : 1;
     if (decay.steps % (STEPS_PER_INTERVAL * length) == 0)
         end_interval(UNITS_PER_INTERVAL, false);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocator/counters.h"
+#include "allocator/depot.h"
 #include "allocator/fault.h"
 
 /* A bin starts with room for this many objects and doubles each time it runs empty or over, up to
@@ -85,7 +86,9 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
         wanted = room;
     lock_take(&set->classes[size_class].lock);
-    unsigned got = slab_take(set, size_class, objects_of(front, kind), wanted);
+    unsigned got = depot_take(set, size_class, objects_of(front, kind), wanted);
+    if (got == 0)
+        got = slab_take(set, size_class, objects_of(front, kind), wanted);
     lock_drop(&set->classes[size_class].lock);
     add_net(front, size_class, got);
     set_top(front, kind, top_for(front, kind, got));
@@ -95,17 +98,18 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
 /* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
 static void put_back(struct front *front, unsigned size_class, void **objects, unsigned count)
 {
+    add_net(front, size_class, -(int64_t)count);
     for (unsigned left = count; left > 0;) {
         struct slab_set *owner = slab_owner(objects[left - 1]);
         lock_take(&owner->classes[size_class].lock);
         left = slab_put(owner, size_class, objects, left);
         lock_drop(&owner->classes[size_class].lock);
     }
-    add_net(front, size_class, -(int64_t)count);
 }
 
-void front_spill(struct front *front, unsigned kind, void *object)
+void front_spill(struct front *front, struct slab_set *set, unsigned kind, void *object)
 {
+    unsigned size_class = kind - UNIT_SLAB;
     unsigned count = front_held(front, kind);
     void **slots = objects_of(front, kind);
 
@@ -122,7 +126,10 @@ void front_spill(struct front *front, unsigned kind, void *object)
         __atomic_thread_fence(__ATOMIC_RELEASE);
         memmove(slots, slots + going, (count - going) * sizeof *old);
         set_top(front, kind, top_for(front, kind, count - going));
-        put_back(front, kind - UNIT_SLAB, old, going);
+        if (depot_put(set, size_class, old, going))
+            add_net(front, size_class, -(int64_t)going);
+        else
+            put_back(front, size_class, old, going);
     }
     (void)front_push(front, kind, object);
 }

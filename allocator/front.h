@@ -104,8 +104,9 @@ unsigned front_held(const struct front *front, unsigned kind);
 /* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set.
  */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
-/* Makes room in a full bin and pushes `object`.  Takes a lock of each set that owns objects. */
-void front_spill(struct front *front, unsigned kind, void *object);
+/* Makes room in a full bin and pushes `object`; what goes is left to the depot of the heap's set,
+ * or goes to the slabs.  Takes a lock of each set that owns objects. */
+void front_spill(struct front *front, struct slab_set *set, unsigned kind, void *object);
 /* Puts everything back into the slabs. */
 void front_flush(struct front *front);
 

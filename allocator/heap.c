@@ -236,7 +236,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
     count_slow_call(heap);
-    front_spill(&heap->front, kind, ptr);
+    front_spill(&heap->front, heap_slabs_of(heap), kind, ptr);
 }
 
 static void free_block(struct heap *heap, void *ptr)

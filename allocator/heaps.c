@@ -4,6 +4,7 @@
 
 #include "allocator/checked.h"
 #include "allocator/decay.h"
+#include "allocator/depot.h"
 #include "allocator/large.h"
 
 struct heap heap_plain;
@@ -55,6 +56,7 @@ static struct heap *adopt_or_create(void)
     if (heap) {
         heap->node = os_node() % HEAP_NODES;
         heap->is_owned = true;
+        depot_serve(&heap_slabs[heap->node]);
     }
     lock_drop(&registry_lock);
     return heap;
@@ -100,6 +102,7 @@ size_t heaps_trim(bool plain_too)
         heap_flush(&heap_plain);
     if (heaps_current != &heap_none)
         heap_flush(heaps_current);
+    depot_decay(true);
     size_t trimmed = arena_trim();
     lock_take(&zone.lock);
     trimmed += zone_purge(0) << UNIT_SHIFT;

@@ -1,0 +1,92 @@
+#include "allocator/depot.h"
+
+#include <string.h>
+
+struct depot depot;
+
+/* By class, the oldest first.  Apart from what is read all the time: most of it is never used. */
+static void *depot_objects[SLAB_CLASSES][DEPOT_OBJECTS];
+
+void depot_serve(struct slab_set *set)
+{
+    if (!depot.set)
+        __atomic_store_n(&depot.set, set, __ATOMIC_RELEASE);
+    else if (depot.set != set)
+        __atomic_store_n(&depot.is_closed, true, __ATOMIC_RELEASE);
+}
+
+static bool serves(const struct slab_set *set)
+{
+    return __atomic_load_n(&depot.set, __ATOMIC_RELAXED) == set;
+}
+
+static unsigned capacity_of(unsigned size_class)
+{
+    size_t objects = DEPOT_BYTES / slab_class_bytes(size_class);
+
+    return objects < DEPOT_OBJECTS ? (unsigned)objects : DEPOT_OBJECTS;
+}
+
+static void set_count(unsigned size_class, unsigned count)
+{
+    __atomic_store_n(&depot.counts[size_class], (uint16_t)count, __ATOMIC_RELAXED);
+}
+
+bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count)
+{
+    /* An object of another set can only come from a heap whose creation closed the depot. */
+    if (os_is_single_threaded() || !serves(set) ||
+        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
+        return false;
+    lock_take(&set->classes[size_class].lock);
+    unsigned before = depot.counts[size_class];
+    bool has_room = before + count <= capacity_of(size_class);
+    if (has_room) {
+        memcpy(&depot_objects[size_class][before], objects, count * sizeof *objects);
+        set_count(size_class, before + count);
+    }
+    lock_drop(&set->classes[size_class].lock);
+    return has_room;
+}
+
+unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
+{
+    unsigned held = serves(set) ? depot.counts[size_class] : 0;
+
+    if (held == 0)
+        return 0;
+    if (count > held)
+        count = held;
+    held -= count;
+    memcpy(objects, &depot_objects[size_class][held], count * sizeof *objects);
+    set_count(size_class, held);
+    if (depot.leasts[size_class] > held)
+        depot.leasts[size_class] = (uint16_t)held;
+    return count;
+}
+
+static void decay_class(unsigned size_class, bool all)
+{
+    struct lock *lock = &depot.set->classes[size_class].lock;
+    void **objects = depot_objects[size_class];
+
+    lock_take(lock);
+    unsigned held = depot.counts[size_class];
+    unsigned going = all ? held : depot.leasts[size_class];
+    if (going > 0) {
+        /* The oldest. */
+        (void)slab_put(depot.set, size_class, objects, going);
+        held -= going;
+        memmove(objects, objects + going, held * sizeof *objects);
+        set_count(size_class, held);
+    }
+    depot.leasts[size_class] = (uint16_t)held;
+    lock_drop(lock);
+}
+
+void depot_decay(bool all)
+{
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        if (__atomic_load_n(&depot.counts[c], __ATOMIC_RELAXED) > 0)
+            decay_class(c, all);
+}

@@ -1,0 +1,46 @@
+/* The depot: free objects that one thread's bins put down and another's take up
+ * without a look at their slabs (after the magazines of Bonwick and Adams, "Magazines and Vmem",
+ * 2001). Threads that allocate and free the same sizes meet at the lock of a class; with the depot
+ * they hold it for as long as it takes to copy some addresses.
+ *
+ * It is used where there are several threads, and only slabs of one memory node: all that is put
+ * down belongs to one set. What nobody takes up between two calls of depot_decay goes back to the
+ * slabs.
+ *
+ * Invariants, for class c: objects[c][0 .. counts[c] - 1] are objects of the set's slabs that are
+ * in no bin and not free to the slabs; leasts[c] is the least counts[c] since depot_decay. The
+ * class's lock in the set guards them. */
+#ifndef ALLOCATOR_DEPOT_H
+#define ALLOCATOR_DEPOT_H
+
+#include "allocator/slab.h"
+
+enum {
+    /* At most so many objects of a class, and so many bytes (EXPERIMENTS.md, "A depot"). */
+    DEPOT_OBJECTS = 256,
+    DEPOT_BYTES = 16384
+};
+
+struct depot {
+    struct slab_set *set; /* NULL at first */
+    bool is_closed;
+    uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
+};
+
+extern struct depot depot HIDDEN;
+
+/* Tells that a heap begins to use the slabs of a set that is no instance's.  The depot is for the
+ * first one; once there is another nothing is put down any more.  Needs the registry's lock. */
+void depot_serve(struct slab_set *set);
+
+/* Puts down `count` objects that a heap of the set has freed; false, with nothing done, where the
+ * depot does not serve it or has no room for all of them.  Takes the lock of the class. */
+bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count);
+/* Takes up to `count` objects, those put down last, and returns how many.  Needs the lock of the
+ * class. */
+unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
+/* Puts what lay there since the last call, or everything, back into the slabs.  Takes the locks of
+ * classes. */
+void depot_decay(bool all);
+
+#endif

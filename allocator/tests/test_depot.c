@@ -1,0 +1,116 @@
+/* Batches of free objects that go from thread to thread without a look at their slabs; this test
+ * looks inside the library. */
+#include <pthread.h>
+
+#include "allocator/depot.h"
+#include "allocator/heap.h"
+#include "allocator/tests/test_common.h"
+
+enum { OBJECTS = 1000, BYTES = 100 };
+static const unsigned size_class = (BYTES + 15) / 16 - 1;
+
+/* There is a second thread for as long as this is locked. */
+static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;
+
+static void *wait_for_end(void *unused)
+{
+    (void)pthread_mutex_lock(&end);
+    (void)pthread_mutex_unlock(&end);
+    return unused;
+}
+
+static void allocate_and_free(void)
+{
+    static void *objects[OBJECTS];
+
+    for (int i = 0; i < OBJECTS; i++) {
+        objects[i] = mem_malloc_ts(BYTES);
+        assert_non_null(objects[i]);
+        memset(objects[i], i, BYTES);
+    }
+    for (int i = 0; i < OBJECTS; i++) {
+        for (int j = 0; j < BYTES; j++)
+            assert_int_equal(((unsigned char *)objects[i])[j], i & 0xff);
+        mem_free_ts(objects[i]);
+    }
+}
+
+static void test_one_thread_needs_none(void **state)
+{
+    (void)state;
+    if (!os_is_single_threaded())
+        skip();
+    allocate_and_free();
+    assert_int_equal(depot.counts[size_class], 0);
+}
+
+static void test_what_threads_free_is_put_down(void **state)
+{
+    (void)state;
+    pthread_t thread;
+
+    (void)pthread_mutex_lock(&end);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
+    for (int round = 0; round < 5; round++)
+        allocate_and_free();
+    unsigned held = depot.counts[size_class];
+    assert_in_range(held, 1, DEPOT_BYTES / BYTES);
+
+    /* It is taken up first, and no object comes twice. */
+    void *objects[DEPOT_OBJECTS];
+    lock_take(&heap_slabs[0].classes[size_class].lock);
+    unsigned taken = depot_take(&heap_slabs[0], size_class, objects, DEPOT_OBJECTS);
+    lock_drop(&heap_slabs[0].classes[size_class].lock);
+    assert_int_equal(taken, held);
+    for (unsigned i = 0; i < taken; i++)
+        for (unsigned j = 0; j < i; j++)
+            assert_ptr_not_equal(objects[i], objects[j]);
+    assert_true(depot_put(&heap_slabs[0], size_class, objects, taken));
+    assert_false(depot_put(&heap_slabs[0], size_class, objects, DEPOT_OBJECTS));
+
+    /* What lies there since the last look goes; that somebody took some counts. */
+    depot_decay(false);
+    lock_take(&heap_slabs[0].classes[size_class].lock);
+    assert_int_equal(depot_take(&heap_slabs[0], size_class, objects, taken / 2), taken / 2);
+    lock_drop(&heap_slabs[0].classes[size_class].lock);
+    assert_true(depot_put(&heap_slabs[0], size_class, objects, taken / 2));
+    depot_decay(false);
+    assert_int_equal(depot.counts[size_class], taken / 2);
+    (void)mem_idle();
+    assert_int_equal(depot.counts[size_class], 0);
+    assert_null(slab_verify(&heap_slabs[0]));
+    (void)pthread_mutex_unlock(&end);
+    (void)pthread_join(thread, NULL);
+}
+
+/* As where a second memory node's heap begins. */
+static void test_another_set_closes_it(void **state)
+{
+    (void)state;
+    static struct slab_set other;
+    pthread_t thread;
+
+    (void)pthread_mutex_lock(&end);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
+    allocate_and_free();
+    assert_true(depot.counts[size_class] > 0);
+    depot_serve(&other);
+    void *object = NULL;
+    assert_false(depot_put(&other, size_class, &object, 1));
+    (void)mem_idle();
+    allocate_and_free();
+    assert_int_equal(depot.counts[size_class], 0);
+    (void)pthread_mutex_unlock(&end);
+    (void)pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_thread_needs_none),
+        cmocka_unit_test(test_what_threads_free_is_put_down),
+        cmocka_unit_test(test_another_set_closes_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
