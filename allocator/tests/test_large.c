@@ -195,6 +195,7 @@ static void test_zeroed_is_zero(void **state)
 static void test_neighbours_become_one(void **state)
 {
     (void)state;
+    void *other = large_alloc(8 * SIZE, ALIGNMENT, true, NULL);
     char *object = large_alloc(4 * SIZE, ALIGNMENT, false, NULL);
     memset(object, 1, 4 * SIZE);
     (void)large_free(object, NULL);
@@ -208,6 +209,7 @@ static void test_neighbours_become_one(void **state)
     assert_int_equal(kept.count, 1);
     assert_ptr_equal(large_alloc(4 * SIZE, ALIGNMENT, false, NULL), object);
     (void)large_free(object, NULL);
+    (void)large_free(other, NULL);
     (void)large_decay(true);
 }
 
