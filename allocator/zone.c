@@ -23,7 +23,7 @@ enum {
      * on (EXPERIMENTS.md, "prefaulting"). */
     POPULATE_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
-    DEBT_UNITS = (128 * 1024) >> UNIT_SHIFT,
+    DEBT_UNITS = (256 * 1024) >> UNIT_SHIFT,
     /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
      * looks at the whole map. */
     DIRTY_SHIFT = 2,
