@@ -4,9 +4,6 @@
 
 struct depot depot;
 
-/* By class, the oldest first.  Apart from what is read all the time: most of it is never used. */
-static void *depot_objects[SLAB_CLASSES][DEPOT_OBJECTS];
-
 void depot_serve(struct slab_set *set)
 {
     if (!depot.set)
@@ -18,6 +15,21 @@ void depot_serve(struct slab_set *set)
 static bool serves(const struct slab_set *set)
 {
     return __atomic_load_n(&depot.set, __ATOMIC_RELAXED) == set;
+}
+
+static bool has_objects(void)
+{
+    const size_t bytes = SLAB_CLASSES * sizeof *depot.objects;
+    void *none = NULL, *mapped;
+
+    if (__atomic_load_n(&depot.objects, __ATOMIC_ACQUIRE))
+        return true;
+    if (!(mapped = os_map(bytes, 0)))
+        return false;
+    if (!__atomic_compare_exchange_n((void **)&depot.objects, &none, mapped, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        os_unmap(mapped, bytes);
+    return true;
 }
 
 static unsigned capacity_of(unsigned size_class)
@@ -36,13 +48,13 @@ bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, 
 {
     /* An object of another set can only come from a heap whose creation closed the depot. */
     if (os_is_single_threaded() || !serves(set) ||
-        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
+        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED) || !has_objects())
         return false;
     lock_take(&set->classes[size_class].lock);
     unsigned before = depot.counts[size_class];
     bool has_room = before + count <= capacity_of(size_class);
     if (has_room) {
-        memcpy(&depot_objects[size_class][before], objects, count * sizeof *objects);
+        memcpy(&depot.objects[size_class][before], objects, count * sizeof *objects);
         set_count(size_class, before + count);
     }
     lock_drop(&set->classes[size_class].lock);
@@ -58,7 +70,7 @@ unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, u
     if (count > held)
         count = held;
     held -= count;
-    memcpy(objects, &depot_objects[size_class][held], count * sizeof *objects);
+    memcpy(objects, &depot.objects[size_class][held], count * sizeof *objects);
     set_count(size_class, held);
     if (depot.leasts[size_class] > held)
         depot.leasts[size_class] = (uint16_t)held;
@@ -68,7 +80,7 @@ unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, u
 static void decay_class(unsigned size_class, bool all)
 {
     struct lock *lock = &depot.set->classes[size_class].lock;
-    void **objects = depot_objects[size_class];
+    void **objects = depot.objects[size_class];
 
     lock_take(lock);
     unsigned held = depot.counts[size_class];

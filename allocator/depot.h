@@ -7,8 +7,8 @@
  * down belongs to one set. What nobody takes up between two calls of depot_decay goes back to the
  * slabs.
  *
- * Invariants, for class c: objects[c][0 .. counts[c] - 1] are objects of the set's slabs that are
- * in no bin and not free to the slabs; leasts[c] is the least counts[c] since depot_decay. The
+ * Invariants, for class c: the first counts[c] of objects[c] are objects of the set's slabs that
+ * are in no bin and not free to the slabs; leasts[c] is the least counts[c] since depot_decay. The
  * class's lock in the set guards them. */
 #ifndef ALLOCATOR_DEPOT_H
 #define ALLOCATOR_DEPOT_H
@@ -25,6 +25,8 @@ struct depot {
     struct slab_set *set; /* NULL at first */
     bool is_closed;
     uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
+    /* By class, the oldest first; mapped when the first ones come. */
+    void *(*objects)[DEPOT_OBJECTS];
 };
 
 extern struct depot depot HIDDEN;
