@@ -77,17 +77,17 @@ unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, u
     return count;
 }
 
-static void decay_class(unsigned size_class, bool all)
+static void decay_class(struct slab_set *set, unsigned size_class, bool all)
 {
-    struct lock *lock = &depot.set->classes[size_class].lock;
-    void **objects = depot.objects[size_class];
+    struct lock *lock = &set->classes[size_class].lock;
 
     lock_take(lock);
     unsigned held = depot.counts[size_class];
     unsigned going = all ? held : depot.leasts[size_class];
     if (going > 0) {
         /* The oldest. */
-        (void)slab_put(depot.set, size_class, objects, going);
+        void **objects = depot.objects[size_class];
+        (void)slab_put(set, size_class, objects, going);
         held -= going;
         memmove(objects, objects + going, held * sizeof *objects);
         set_count(size_class, held);
@@ -98,7 +98,9 @@ static void decay_class(unsigned size_class, bool all)
 
 void depot_decay(bool all)
 {
-    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+    struct slab_set *set = __atomic_load_n(&depot.set, __ATOMIC_ACQUIRE);
+
+    for (unsigned c = 0; c < SLAB_CLASSES && set; c++)
         if (__atomic_load_n(&depot.counts[c], __ATOMIC_RELAXED) > 0)
-            decay_class(c, all);
+            decay_class(set, c, all);
 }

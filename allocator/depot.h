@@ -31,8 +31,8 @@ struct depot {
 
 extern struct depot depot HIDDEN;
 
-/* Tells that a heap begins to use the slabs of a set that is no instance's.  The depot is for the
- * first one; once there is another nothing is put down any more.  Needs the registry's lock. */
+/* Tells that heaps use the slabs of a set that is no instance's.  The depot is for the first one;
+ * once there is another nothing is put down any more.  Needs the registry's lock. */
 void depot_serve(struct slab_set *set);
 
 /* Puts down `count` objects that a heap of the set has freed; false, with nothing done, where the

@@ -56,6 +56,8 @@ static struct heap *adopt_or_create(void)
     if (heap) {
         heap->node = os_node() % HEAP_NODES;
         heap->is_owned = true;
+        /* Heaps that are no thread's have the slabs of this node. */
+        depot_serve(&heap_slabs[0]);
         depot_serve(&heap_slabs[heap->node]);
     }
     lock_drop(&registry_lock);

@@ -6,18 +6,30 @@
 #define LEAST_BYTES ((size_t)256 * 1024)
 #define ALL_BYTES   ((size_t)8 << 20)
 enum { LIVE_SHIFT = 2 };
+/* The bound stays while in each interval so much of it is taken. */
+enum { REUSED_SHIFT = 2 };
 /* However much a program regrets: what it holds at most should it never call again. */
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
-#define MOVED_LEAST_BYTES ((size_t)128 * 1024)
+#define MOVED_LEAST_BYTES ((size_t)64 * 1024)
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
 struct kept kept;
 
+static struct kept_range *range_of(size_t index)
+{
+    return &kept.mappings[index].range;
+}
+
+uint32_t kept_new_id(void)
+{
+    return ++kept.last_id;
+}
+
 static void forget(size_t index)
 {
-    kept.bytes -= kept.mappings[index].bytes;
+    kept.bytes -= range_of(index)->bytes;
     kept.count--;
     for (size_t i = index; i < kept.count; i++)
         kept.mappings[i] = kept.mappings[i + 1];
@@ -29,16 +41,16 @@ static void forget(size_t index)
 /* Takes `bytes` away from the end of a mapping. */
 static void cut_end(size_t index, size_t bytes)
 {
-    kept.mappings[index].bytes -= bytes;
+    range_of(index)->bytes -= bytes;
     kept.bytes -= bytes;
-    if (kept.mappings[index].bytes == 0)
+    if (range_of(index)->bytes == 0)
         forget(index);
 }
 
 /* The same from its start. */
 static void cut_start(size_t index, size_t bytes)
 {
-    kept.mappings[index].start += bytes;
+    range_of(index)->start += bytes;
     cut_end(index, bytes);
 }
 
@@ -46,29 +58,39 @@ static void cut_start(size_t index, size_t bytes)
  */
 static size_t unmap_end(size_t index, size_t most)
 {
-    struct kept_mapping mapping = kept.mappings[index];
-    size_t bytes = mapping.bytes < most ? mapping.bytes : most;
+    struct kept_range range = *range_of(index);
+    size_t bytes = range.bytes < most ? range.bytes : most;
 
     cut_end(index, bytes);
-    os_unmap((char *)mapping.start + mapping.bytes - bytes, bytes);
+    os_unmap((char *)range.start + range.bytes - bytes, bytes);
     return bytes;
 }
 
-/* Unmaps the oldest mapping. */
-static size_t unmap_oldest(void)
+static size_t unmap_all_of(size_t index)
 {
-    return unmap_end(0, kept.mappings[0].bytes);
+    return unmap_end(index, range_of(index)->bytes);
 }
 
-/* Unmaps `bytes`, rounded up to the page, or all that is kept, the oldest first; returns how many.
- */
+/* The one that came first. */
+static size_t oldest(void)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < kept.count; i++)
+        if (kept.mappings[i].number < kept.mappings[best].number)
+            best = i;
+    return best;
+}
+
+/* Unmaps `bytes`, rounded up to the page, or all that is kept, what came first first; returns how
+ * many. */
 static size_t unmap(size_t bytes)
 {
     size_t unmapped = 0;
 
     bytes = os_round_to_page(bytes);
     while (unmapped < bytes && kept.count > 0)
-        unmapped += unmap_end(0, bytes - unmapped);
+        unmapped += unmap_end(oldest(), bytes - unmapped);
     return unmapped;
 }
 
@@ -97,55 +119,121 @@ static void regret(size_t bytes, size_t live_bytes)
         kept.most = REGRET_MOST_BYTES;
 }
 
-/* Makes one of [*start, *start + *bytes) and the kept mappings right below and above. */
-static void merge(uintptr_t *start, size_t *bytes, bool *is_pinned)
+static uintptr_t end_of(const struct kept_range *range)
 {
+    return range->start + range->bytes;
+}
+
+/* Whether a range and the one above it are side by side. */
+static bool are_neighbours(const struct kept_range *below, const struct kept_range *above)
+{
+    return end_of(below) == above->start;
+}
+
+/* Puts a mapping at its place. */
+static void insert(struct kept_mapping mapping)
+{
+    size_t at = kept.count++;
+
+    for (; at > 0 && range_of(at - 1)->start > mapping.range.start; at--)
+        kept.mappings[at] = kept.mappings[at - 1];
+    kept.mappings[at] = mapping;
+    kept.bytes += mapping.range.bytes;
+}
+
+/* Makes one of a range and the kept ones of the same mapping right below and above it; it is as old
+ * as most of it. */
+static struct kept_mapping merge(struct kept_range freed)
+{
+    struct kept_mapping merged = {.range = freed, .number = ++kept.last_number};
+    size_t old_bytes = 0;
+
     for (size_t i = kept.count; i-- > 0;) {
         struct kept_mapping mapping = kept.mappings[i];
-        bool is_below = mapping.start + mapping.bytes == *start;
-        if (!is_below && *start + *bytes != mapping.start)
+        bool is_below = are_neighbours(&mapping.range, &merged.range);
+        if (mapping.range.id != freed.id ||
+            !(is_below || are_neighbours(&merged.range, &mapping.range)))
             continue;
         if (is_below)
-            *start = mapping.start;
-        *bytes += mapping.bytes;
-        *is_pinned |= mapping.is_pinned;
+            merged.range.start = mapping.range.start;
+        merged.range.bytes += mapping.range.bytes;
+        old_bytes += mapping.is_old ? mapping.range.bytes : 0;
+        merged.is_pinned |= mapping.is_pinned;
         forget(i);
     }
+    merged.is_old = old_bytes > merged.range.bytes / 2;
+    return merged;
 }
 
-static void append(uintptr_t start, size_t bytes, bool is_pinned)
+/* The smallest goes where there are too many. */
+static void append(struct kept_mapping mapping)
 {
-    if (kept.count == KEPT_MAPPINGS)
-        kept.unmapped_bytes += unmap_oldest();
-    kept.mappings[kept.count++] = (struct kept_mapping){start, bytes, false, is_pinned};
-    kept.bytes += bytes;
+    if (kept.count == KEPT_MAPPINGS) {
+        size_t smallest = 0;
+        for (size_t i = 1; i < kept.count; i++)
+            if (range_of(i)->bytes < range_of(smallest)->bytes)
+                smallest = i;
+        kept.unmapped_bytes += unmap_all_of(smallest);
+    }
+    insert(mapping);
 }
 
-void kept_put(uintptr_t start, size_t bytes, size_t live_bytes)
+void kept_put(struct kept_range freed, size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
-    bool is_pinned = false;
 
-    if (bytes > most) {
-        kept.unmapped_bytes += bytes;
-        os_unmap((void *)start, bytes);
+    if (freed.bytes > most) {
+        kept.unmapped_bytes += freed.bytes;
+        os_unmap((void *)freed.start, freed.bytes);
         return;
     }
-    if (kept.bytes + bytes > most)
-        kept.unmapped_bytes += unmap(kept.bytes + bytes - most);
-    merge(&start, &bytes, &is_pinned);
-    append(start, bytes, is_pinned);
+    if (kept.bytes + freed.bytes > most)
+        kept.unmapped_bytes += unmap(kept.bytes + freed.bytes - most);
+    append(merge(freed));
 }
 
-/* The smallest mapping of at least `bytes`, else the largest; of those that can be moved and are
- * worth it if it is `to_move`.  KEPT_MAPPINGS where there is none. */
-static size_t choose(size_t bytes, bool to_move)
+/* How many ranges from `index` on, side by side and at most `most`, hold `bytes`, and *held to what
+ * they hold; 0 where they do not. */
+static unsigned count_run(size_t index, size_t bytes, unsigned most, size_t *held)
+{
+    *held = 0;
+    for (unsigned count = 0; count < most && index < kept.count; count++, index++) {
+        if (count > 0 && !are_neighbours(range_of(index - 1), range_of(index)))
+            return 0;
+        *held += range_of(index)->bytes;
+        if (*held >= bytes)
+            return count + 1;
+    }
+    return 0;
+}
+
+/* The run of the fewest ranges that hold `bytes`, and of those the smallest; *count of them, 0
+ * where there is none. */
+static size_t choose_run(size_t bytes, unsigned most, unsigned *count)
+{
+    size_t best = 0, least = SIZE_MAX, held;
+
+    *count = 0;
+    for (size_t i = 0; i < kept.count; i++) {
+        unsigned ranges = count_run(i, bytes, *count ? *count : most, &held);
+        if (ranges == 0 || (ranges == *count && held >= least))
+            continue;
+        best = i;
+        least = held;
+        *count = ranges;
+    }
+    return best;
+}
+
+/* The smallest range of at least `bytes`, else the largest, of those that can be moved and are
+ * worth it; KEPT_MAPPINGS where there is none. */
+static size_t choose_to_move(size_t bytes)
 {
     size_t best = KEPT_MAPPINGS, chosen = 0;
 
     for (size_t i = 0; i < kept.count; i++) {
-        size_t mapped = kept.mappings[i].bytes;
-        if (to_move && (kept.mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES))
+        size_t mapped = range_of(i)->bytes;
+        if (kept.mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES)
             continue;
         if (chosen < bytes ? mapped > chosen : mapped >= bytes && mapped < chosen) {
             best = i;
@@ -155,65 +243,89 @@ static size_t choose(size_t bytes, bool to_move)
     return best;
 }
 
-/* Moves up to `bytes` from the end of a mapping to `target`, and sets *moved to how many: 0 where
- * the kernel refuses. Before Linux 6.17 it does where that is several mappings to it (mremap(2));
- * half of it is perhaps one. False where *moved bytes at `target` are not ours any more. */
-static bool move_end(size_t index, size_t bytes, char *target, size_t *moved)
+static void add_piece(struct kept_pieces *pieces, char *start, size_t bytes, uint32_t id)
 {
-    struct kept_mapping *mapping = &kept.mappings[index];
-    uintptr_t end = mapping->start + mapping->bytes;
+    pieces->ranges[pieces->count++] = (struct kept_range){(uintptr_t)start, bytes, id};
+}
 
-    *moved = mapping->bytes < bytes ? mapping->bytes : bytes;
-    for (; *moved >= MOVED_LEAST_BYTES; *moved = os_round_to_page(*moved / 2)) {
-        enum os_move_result result = os_move((char *)end - *moved, *moved, target);
-        if (result == OS_MOVED)
-            cut_end(index, *moved);
-        if (result != OS_REFUSED)
-            return result == OS_MOVED;
+/* Moves up to `bytes` from the end of a kept range to `target`, and adds them to the pieces if the
+ * kernel does not refuse; false where the bytes at `target`, *moved of them, are not ours any more.
+ */
+static bool move_end(size_t index, size_t bytes, char *target, struct kept_pieces *pieces,
+                     size_t *moved)
+{
+    struct kept_range range = *range_of(index);
+
+    *moved = range.bytes < bytes ? range.bytes : bytes;
+    enum os_move_result result =
+        os_move((char *)range.start + range.bytes - *moved, *moved, target);
+    if (result == OS_MOVED) {
+        cut_end(index, *moved);
+        add_piece(pieces, target, *moved, kept_new_id());
+        return true;
     }
-    mapping->is_pinned = true;
+    kept.mappings[index].is_pinned = true;
+    if (result == OS_TORN)
+        return false;
     *moved = 0;
     return true;
 }
 
-/* A new mapping of `bytes`, to which up to `pieces_most` kept ones have moved; what is left of it
- * holds no memory, and as much of what is kept goes. NULL where none can be moved. */
-static void *assemble(size_t bytes, unsigned pieces_most, size_t live_bytes)
+/* A new mapping of `bytes`, to which kept pages move; what is left of it holds no memory, and as
+ * much of what is kept goes. NULL where none can be moved. */
+static void *assemble(size_t bytes, unsigned pieces_most, size_t live_bytes,
+                      struct kept_pieces *pieces)
 {
     char *start = NULL;
     size_t filled = 0, moved, index;
 
-    while (pieces_most > 0 && bytes - filled >= MOVED_LEAST_BYTES &&
-           (index = choose(bytes - filled, true)) < KEPT_MAPPINGS) {
+    /* One is for what is left. */
+    while (pieces->count + 1 < pieces_most && bytes - filled >= MOVED_LEAST_BYTES &&
+           (index = choose_to_move(bytes - filled)) < KEPT_MAPPINGS) {
         if (!start && !(start = os_map(bytes, 0)))
             return NULL;
-        if (!move_end(index, bytes - filled, start + filled, &moved)) {
+        if (!move_end(index, bytes - filled, start + filled, pieces, &moved)) {
             os_unmap(start, filled);
             os_unmap(start + filled + moved, bytes - filled - moved);
             return NULL;
         }
         filled += moved;
-        pieces_most -= moved > 0;
     }
+    if (start && filled < bytes)
+        add_piece(pieces, start + filled, bytes - filled, kept_new_id());
     if (start)
-        kept_replace(bytes - filled, live_bytes);
+        kept_replace(bytes - filled, 0, live_bytes);
     return start;
 }
 
-void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes)
+/* Takes `bytes` from the start of the `count` ranges from `index` on. */
+static void *cut_run(size_t index, unsigned count, size_t bytes, struct kept_pieces *pieces)
 {
-    size_t index = choose(bytes, false);
+    char *start = (char *)range_of(index)->start;
+
+    while (count-- > 0) {
+        struct kept_range range = *range_of(index);
+        size_t taken = range.bytes < bytes ? range.bytes : bytes;
+        /* Where all of it is taken the next one moves here. */
+        cut_start(index, taken);
+        add_piece(pieces, (char *)range.start, taken, range.id);
+        bytes -= taken;
+    }
+    return start;
+}
+
+void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct kept_pieces *pieces)
+{
+    unsigned count;
+    size_t index = choose_run(bytes, pieces_most, &count);
     void *start;
 
-    if (index == KEPT_MAPPINGS)
-        return NULL;
-    if (kept.mappings[index].bytes >= bytes) {
-        start = (void *)kept.mappings[index].start;
-        cut_start(index, bytes);
-    } else {
-        start = assemble(bytes, pieces_most, live_bytes);
-    }
-    kept.was_reused |= start != NULL;
+    pieces->count = 0;
+    if (count > 0)
+        start = cut_run(index, count, bytes, pieces);
+    else
+        start = assemble(bytes, pieces_most, live_bytes, pieces);
+    kept.reused_bytes += start ? bytes : 0;
     return start;
 }
 
@@ -224,8 +336,8 @@ static size_t choose_aligned(size_t bytes, size_t align, size_t *gap)
     size_t best = KEPT_MAPPINGS, chosen = SIZE_MAX;
 
     for (size_t i = 0; i < kept.count; i++) {
-        size_t below = (size_t)(-kept.mappings[i].start & (align - 1));
-        size_t mapped = kept.mappings[i].bytes;
+        size_t below = (size_t)(-range_of(i)->start & (align - 1));
+        size_t mapped = range_of(i)->bytes;
         if (mapped < chosen && mapped >= bytes && mapped - bytes >= below) {
             best = i;
             chosen = mapped;
@@ -235,39 +347,43 @@ static size_t choose_aligned(size_t bytes, size_t align, size_t *gap)
     return best;
 }
 
-void *kept_take_aligned(size_t bytes, size_t align)
+void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces)
 {
     size_t gap = 0, index = choose_aligned(bytes, align, &gap);
 
+    pieces->count = 0;
     if (index == KEPT_MAPPINGS)
         return NULL;
     struct kept_mapping mapping = kept.mappings[index];
-    size_t above = mapping.bytes - gap - bytes;
-    cut_end(index, mapping.bytes - gap);
-    mapping.start += gap;
-    if (above > 0)
-        append(mapping.start + bytes, above, mapping.is_pinned);
-    kept.was_reused = true;
-    return (void *)mapping.start;
+    char *start = (char *)mapping.range.start + gap;
+    size_t above = mapping.range.bytes - gap - bytes;
+    cut_end(index, mapping.range.bytes - gap);
+    if (above > 0) {
+        mapping.range.start = (uintptr_t)start + bytes;
+        mapping.range.bytes = above;
+        append(mapping);
+    }
+    add_piece(pieces, start, bytes, mapping.range.id);
+    kept.reused_bytes += bytes;
+    return start;
 }
 
-bool kept_take_at(uintptr_t start, size_t bytes)
+bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id)
 {
     for (size_t i = 0; i < kept.count; i++) {
-        if (kept.mappings[i].start != start)
+        struct kept_range range = *range_of(i);
+        if (range.start != start || range.id != id || range.bytes < bytes)
             continue;
-        if (kept.mappings[i].bytes < bytes)
-            return false;
         cut_start(i, bytes);
-        kept.was_reused = true;
+        kept.reused_bytes += bytes;
         return true;
     }
     return false;
 }
 
-void kept_replace(size_t bytes, size_t live_bytes)
+void kept_replace(size_t bytes, size_t room, size_t live_bytes)
 {
-    regret(bytes, live_bytes);
+    regret(bytes + room, live_bytes);
     (void)unmap(bytes);
 }
 
@@ -279,11 +395,15 @@ void kept_make_way(size_t bytes)
 
     kept.grown_bytes += bytes;
     size_t due = (kept.grown_bytes < most ? kept.grown_bytes : most) & ~(MADE_WAY_STEP_BYTES - 1);
-    while (due > 0 && kept.count > 0 && kept.mappings[0].is_old) {
-        size_t given = kept.mappings[0].bytes < due ? kept.mappings[0].bytes : due;
+    for (size_t i = 0; i < kept.count && due > 0;) {
+        size_t mapped = range_of(i)->bytes, given = mapped < due ? mapped : due;
+        if (!kept.mappings[i].is_old) {
+            i++;
+            continue;
+        }
         due -= given;
         kept.grown_bytes -= given;
-        (void)unmap_end(0, given);
+        (void)unmap_end(i, given);
     }
     if (kept.bytes <= kept.most)
         kept.grown_bytes = 0;
@@ -293,14 +413,15 @@ size_t kept_decay(bool all)
 {
     size_t before = kept.bytes;
 
-    while (kept.count > 0 && (all || kept.mappings[0].is_old))
-        (void)unmap_oldest();
-    size_t given = before - kept.bytes;
-    for (size_t i = 0; i < kept.count; i++)
-        kept.mappings[i].is_old = true;
-    if (!kept.was_reused)
+    for (size_t i = 0; i < kept.count;) {
+        if (all || kept.mappings[i].is_old)
+            (void)unmap_all_of(i);
+        else
+            kept.mappings[i++].is_old = true;
+    }
+    if (kept.reused_bytes <= kept.most >> REUSED_SHIFT)
         kept.most /= 2;
-    kept.was_reused = false;
+    kept.reused_bytes = 0;
     kept.unmapped_bytes = 0;
-    return given;
+    return before - kept.bytes;
 }

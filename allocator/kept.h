@@ -5,22 +5,30 @@
  * put together from several, whose pages move. What is kept makes way where memory is mapped anew
  * or the heap of small objects grows: kept memory hardly ever makes the process larger than it was.
  * What nobody took between two calls of kept_decay goes. How much is kept follows what the program
- * does: mapping again what was unmapped a moment ago raises the bound, an interval without reuse
- * lowers it.
+ * does: mapping again what was unmapped a moment ago raises the bound, an interval with little
+ * reuse lowers it.
  *
- * Invariants: the mappings lie apart from each other, oldest first, each a multiple of the page;
- * `bytes` is the sum of their sizes. */
+ * Invariants: the ranges stand in the order of their addresses; two side by side are not of one
+ * mapping; each is a multiple of the page; `bytes` is the sum of their sizes. */
 #ifndef ALLOCATOR_KEPT_H
 #define ALLOCATOR_KEPT_H
 
 #include "allocator/os.h"
 
-/* May be several to the kernel, if they were side by side. */
-struct kept_mapping {
+/* A part of one mapping, the kernel's, or all of it. Parts of one mapping have one `id`, and what
+ * has another one is taken for another mapping: mremap(2) moves or resizes one at a time before
+ * Linux 6.17, and a process may only have so many. */
+struct kept_range {
     uintptr_t start;
     size_t bytes;
-    bool is_old;    /* was kept already at the last kept_decay */
-    bool is_pinned; /* the kernel refused to move some of it */
+    uint32_t id;
+};
+
+struct kept_mapping {
+    struct kept_range range;
+    uint32_t number; /* the later it came the higher */
+    bool is_old;     /* was kept already at the last kept_decay, most of it */
+    bool is_pinned;  /* the kernel refused to move some of it */
 };
 
 enum { KEPT_MAPPINGS = 256 };
@@ -31,25 +39,38 @@ struct kept {
     size_t most;           /* bytes that are kept at least if freed; raised by regret */
     size_t unmapped_bytes; /* since the last kept_decay, for lack of room */
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
-    bool was_reused;       /* since the last kept_decay */
+    size_t reused_bytes;   /* since the last kept_decay */
+    uint32_t last_id, last_number;
 };
 
 /* Those of all threads; large_objects.lock guards them. */
 extern struct kept kept HIDDEN;
 
-/* Keeps a freed mapping, or unmaps it where it is more than is worth keeping beside `live_bytes` of
+/* The id of a new mapping. */
+uint32_t kept_new_id(void);
+/* Keeps a freed range, or unmaps it where it is more than is worth keeping beside `live_bytes` of
  * large objects. */
-void kept_put(uintptr_t start, size_t bytes, size_t live_bytes);
-/* Returns a mapping of `bytes`, a multiple of the page, whose contents are arbitrary; NULL where
- * hardly anything is kept. To the kernel it may be several mappings side by side, where it is put
- * together of several up to `pieces_most`, at least 1, and one more. */
-void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes);
+void kept_put(struct kept_range freed, size_t live_bytes);
+
+/* The ranges that an object is put together of, lowest first. */
+enum { KEPT_PIECES_MOST = 16 };
+struct kept_pieces {
+    unsigned count;
+    struct kept_range ranges[KEPT_PIECES_MOST];
+};
+
+/* Returns memory of `bytes`, a multiple of the page, whose contents are arbitrary, of up to
+ * `pieces_most`, 1 to KEPT_PIECES_MOST, pieces; NULL where hardly anything is kept.  Two or more
+ * take the place of one mapping of `bytes`. */
+void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct kept_pieces *pieces);
 /* The same, cut from one mapping and at a multiple of `align`; NULL where none holds that. */
-void *kept_take_aligned(size_t bytes, size_t align);
-/* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept. */
-bool kept_take_at(uintptr_t start, size_t bytes);
-/* So many bytes beside `live_bytes` are mapped anew: as many kept ones go. */
-void kept_replace(size_t bytes, size_t live_bytes);
+void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces);
+/* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept, or
+ * are of another mapping than `id`'s. */
+bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id);
+/* So many bytes beside `live_bytes` were mapped anew, and addresses for `room` more: as many kept
+ * ones go. */
+void kept_replace(size_t bytes, size_t room, size_t live_bytes);
 /* Kept mappings of so many bytes in all the calls so far, but for what the program has shown that
  * it wants back, go to the system, because the process got new memory elsewhere; those that are not
  * old yet wait for that. */

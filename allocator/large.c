@@ -1,18 +1,14 @@
 #include "allocator/large.h"
 
-#include "allocator/kept.h"
+#include <string.h>
 
-/* 128 records fill most of a page: a program with few large objects pays one page for them. */
-enum { FIRST_SLOTS = 128 };
+/* Within a page: a program with few large objects pays that for them. */
+enum { FIRST_SLOTS = 64 };
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
 #define HUGE_FROM ((size_t)16 << 20)
-/* While there are fewer objects, each may be so many mappings to the kernel: see
- * LARGE_OBJECTS_MOST. */
-enum { ASSEMBLED_MOST = 1024, PIECES_MOST = 8 };
-
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -103,29 +99,128 @@ static bool is_huge(size_t bytes, size_t other_bytes)
     return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
 }
 
-/* Takes a kept mapping; NULL where there is none, or a new one is better: what would be new in one
- * that is put together gets small pages. */
-static void *reuse(size_t bytes, size_t align)
+/* --- objects of several pieces --------------------------------------------------------------- */
+
+/* Makes sure that there is an entry for the pieces of one more object. */
+static bool has_pieced_entry(void)
 {
-    if (align > os_page_bytes())
-        return kept_take_aligned(bytes, align);
-    if (is_huge(bytes, large_objects.live_bytes) && kept.bytes < bytes)
-        return NULL;
-    return kept_take(bytes, large_objects.used < ASSEMBLED_MOST ? PIECES_MOST : 1,
-                     large_objects.live_bytes);
+    if (large_objects.pieced_free > 0)
+        return true;
+    if (!large_objects.pieced)
+        large_objects.pieced = os_map(LARGE_PIECED_MOST * sizeof *large_objects.pieced, 0);
+    return large_objects.pieced && large_objects.pieced_used < LARGE_PIECED_MOST;
 }
 
-static void *map_new(size_t bytes, size_t align, bool in_huge_pages)
+/* Tells a record what it is made of. */
+static void set_pieces(struct large_record *record, const struct kept_pieces *pieces)
 {
-    kept_replace(bytes, large_objects.live_bytes);
-    if (in_huge_pages && is_huge(bytes, large_objects.live_bytes)) {
-        void *start = os_map(bytes, align > OS_HUGE_BYTES ? align : OS_HUGE_BYTES);
-        if (start) {
-            os_allow_huge(start, bytes);
-            return start;
+    record->id = pieces->ranges[0].id;
+    record->pieced = 0;
+    if (pieces->count < 2)
+        return;
+    if (large_objects.pieced_free > 0) {
+        record->pieced = large_objects.pieced_free;
+        large_objects.pieced_free = large_objects.pieced[record->pieced - 1].ranges[0].id;
+    } else {
+        record->pieced = ++large_objects.pieced_used;
+    }
+    large_objects.pieced[record->pieced - 1] = *pieces;
+}
+
+static struct kept_pieces *pieces_of(const struct large_record *record)
+{
+    return record->pieced ? &large_objects.pieced[record->pieced - 1] : NULL;
+}
+
+static void forget_pieces(struct large_record *record)
+{
+    struct kept_pieces *pieces = pieces_of(record);
+
+    if (!pieces)
+        return;
+    record->id = pieces->ranges[0].id;
+    pieces->ranges[0].id = large_objects.pieced_free;
+    large_objects.pieced_free = record->pieced;
+    record->pieced = 0;
+}
+
+/* Keeps the last `tail` bytes of a mapped object, which becomes so much shorter. */
+static void keep_tail(struct large_record *record, size_t tail, size_t live_bytes)
+{
+    struct kept_pieces *pieces = pieces_of(record);
+
+    while (pieces && tail > 0) {
+        struct kept_range *last = &pieces->ranges[pieces->count - 1];
+        size_t bytes = last->bytes < tail ? last->bytes : tail;
+        last->bytes -= bytes;
+        kept_put((struct kept_range){last->start + last->bytes, bytes, last->id}, live_bytes);
+        record->mapped -= bytes;
+        tail -= bytes;
+        pieces->count -= last->bytes == 0;
+        if (pieces->count < 2) {
+            forget_pieces(record);
+            pieces = NULL;
         }
     }
-    return os_map(bytes, align);
+    if (tail == 0)
+        return;
+    record->mapped -= tail;
+    kept_put((struct kept_range){record->start + record->mapped, tail, record->id}, live_bytes);
+}
+
+/* Grows the mapping of an object to `mapped` bytes in place, where what is kept of the same one
+ * lies behind it. */
+static bool take_behind(struct large_record *record, size_t mapped)
+{
+    struct kept_pieces *pieces = pieces_of(record);
+    struct kept_range *last = pieces ? &pieces->ranges[pieces->count - 1] : NULL;
+    size_t more = mapped - record->mapped;
+
+    if (!kept_take_at(record->start + record->mapped, more, last ? last->id : record->id))
+        return false;
+    if (last)
+        last->bytes += more;
+    record->mapped = mapped;
+    return true;
+}
+
+/* --- objects -------------------------------------------------------------------------------- */
+
+/* Takes kept memory; NULL where there is none, or new memory is better: what would be new in an
+ * object that is put together gets small pages. */
+static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
+{
+    if (align > os_page_bytes())
+        return kept_take_aligned(bytes, align, pieces);
+    if (is_huge(bytes, large_objects.live_bytes) && kept.bytes < bytes)
+        return NULL;
+    return kept_take(bytes, has_pieced_entry() ? KEPT_PIECES_MOST : 1, large_objects.live_bytes,
+                     pieces);
+}
+
+static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
+{
+    void *start = NULL;
+
+    if (in_huge_pages) {
+        start = os_map(bytes, align > OS_HUGE_BYTES ? align : OS_HUGE_BYTES);
+        if (start)
+            os_allow_huge(start, bytes);
+    }
+    return start ? start : os_map(bytes, align);
+}
+
+static void *map_new(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces)
+{
+    /* Small pages for what is to be zero, because programs often use little of it. */
+    bool in_huge_pages = !zeroed && is_huge(bytes, large_objects.live_bytes);
+    void *start = map_aligned(bytes, align, in_huge_pages);
+
+    pieces->count = 1;
+    pieces->ranges[0] = (struct kept_range){(uintptr_t)start, bytes, kept_new_id()};
+    if (start)
+        kept_replace(bytes, 0, large_objects.live_bytes);
+    return start;
 }
 
 void large_make_way(size_t bytes)
@@ -146,6 +241,7 @@ size_t large_decay(bool all)
 void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
 {
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
+    struct kept_pieces pieces;
     void *start = NULL;
 
     record.mapped = record.usable;
@@ -153,13 +249,13 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
     if (make_room()) {
         /* Clearing used pages would touch all of a large array of which perhaps few are used. */
         if (!zeroed)
-            start = reuse(record.mapped, align);
-        /* Small pages for what is to be zero, for the same reason. */
+            start = reuse(record.mapped, align, &pieces);
         if (!start)
-            start = map_new(record.mapped, align, !zeroed);
+            start = map_new(record.mapped, align, zeroed, &pieces);
     }
     if (start) {
         record.start = (uintptr_t)start;
+        set_pieces(&record, &pieces);
         put(&record);
         large_objects.used++;
         large_objects.live_bytes += record.usable;
@@ -204,7 +300,7 @@ static size_t release(struct large_record *record)
 
     drop(record);
     large_objects.live_bytes -= freed.usable;
-    kept_put(freed.start, freed.mapped, large_objects.live_bytes);
+    keep_tail(&freed, freed.mapped, large_objects.live_bytes);
     return freed.usable;
 }
 
@@ -240,27 +336,50 @@ static size_t with_room(size_t usable, bool in_huge_pages)
     return has_room ? os_round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
 }
 
+/* An object of several pieces, which mremap(2) can't resize, is copied once to one mapping. */
+static void *copy_to_new(const struct large_record *record, size_t mapped, bool in_huge_pages)
+{
+    void *moved = map_aligned(mapped, 0, in_huge_pages);
+    struct large_record old = *record;
+
+    if (!moved)
+        return NULL;
+    memcpy(moved, (void *)record->start, record->usable);
+    keep_tail(&old, old.mapped, large_objects.live_bytes);
+    return moved;
+}
+
+static void *move_or_copy(const struct large_record *record, size_t mapped, bool in_huge_pages)
+{
+    if (record->pieced)
+        return copy_to_new(record, mapped, in_huge_pages);
+    void *moved =
+        os_remap((void *)record->start, record->mapped, mapped, in_huge_pages ? OS_HUGE_BYTES : 0);
+    if (moved && in_huge_pages)
+        os_allow_huge(moved, mapped);
+    return moved;
+}
+
 static void *grow(struct large_record *record, size_t usable)
 {
-    void *start = (void *)record->start;
     bool in_huge_pages = is_huge(usable, large_objects.live_bytes - record->usable);
     size_t wanted[] = {with_room(usable, in_huge_pages), usable};
 
-    if (usable > record->mapped &&
-        kept_take_at(record->start + record->mapped, usable - record->mapped))
-        record->mapped = usable;
-    if (usable <= record->mapped) {
+    if (usable <= record->mapped || take_behind(record, usable)) {
         record->usable = usable;
-        return start;
+        return (void *)record->start;
     }
-    kept_replace(wanted[0] - record->mapped, large_objects.live_bytes);
     for (int i = 0; i < 2; i++) {
-        void *moved = os_remap(start, record->mapped, wanted[i], in_huge_pages ? OS_HUGE_BYTES : 0);
+        void *moved = move_or_copy(record, wanted[i], in_huge_pages);
         if (!moved)
             continue;
-        if (in_huge_pages)
-            os_allow_huge(moved, wanted[i]);
-        struct large_record resized = {(uintptr_t)moved, usable, wanted[i], record->owner};
+        bool is_same = (uintptr_t)moved == record->start;
+        struct large_record resized = {.start = (uintptr_t)moved,
+                                       .usable = usable,
+                                       .mapped = wanted[i],
+                                       .owner = record->owner,
+                                       .id = is_same ? record->id : kept_new_id()};
+        kept_replace(usable - record->mapped, wanted[i] - usable, large_objects.live_bytes);
         drop(record);
         put(&resized);
         large_objects.used++;
@@ -272,12 +391,10 @@ static void *grow(struct large_record *record, size_t usable)
 /* The tail is kept: the object perhaps grows again, or another one needs pages. */
 static void *shrink(struct large_record *record, size_t usable)
 {
-    uintptr_t end = record->start + usable;
-    size_t tail = record->mapped - usable;
+    size_t live_bytes = large_objects.live_bytes - (record->usable - usable);
 
+    keep_tail(record, record->mapped - usable, live_bytes);
     record->usable = usable;
-    record->mapped = usable;
-    kept_put(end, tail, large_objects.live_bytes);
     return (void *)record->start;
 }
 

@@ -15,6 +15,7 @@
 #ifndef ALLOCATOR_LARGE_H
 #define ALLOCATOR_LARGE_H
 
+#include "allocator/kept.h"
 #include "allocator/lock.h"
 
 struct large_record {
@@ -22,18 +23,24 @@ struct large_record {
     size_t usable;     /* bytes */
     size_t mapped;     /* bytes */
     const void *owner; /* the heap instance; NULL for objects of no instance */
+    uint32_t id;       /* the mapping's; see kept.h */
+    uint32_t pieced;   /* 0, or 1 more than where its pieces stand, if it is of several */
 };
 
 /* A process may have some 65,530 mappings (vm.max_map_count), and where objects of a long row are
- * freed one by one in between, each of the others is a mapping, or two: what was put together of
- * kept ones.  With a quarter of that no munmap of ours fails for lack of them; what is more is
+ * freed one by one in between, each of the others is a mapping.  With a quarter of that, and an
+ * eighth for objects of several pieces, no munmap of ours fails for lack of them; what is more is
  * served by the block heap. */
-enum { LARGE_OBJECTS_MOST = 16384 };
+enum { LARGE_OBJECTS_MOST = 16384, LARGE_PIECED_MOST = 512 };
 
 struct large_objects {
     struct large_record *table;
     size_t slots, used;
     size_t live_bytes; /* usable bytes of all objects */
+    /* What objects of several pieces are made of; entries that are free are linked through the id
+     * of their first range, by 1 more than their index. */
+    struct kept_pieces *pieced;
+    uint32_t pieced_used, pieced_free;
     struct lock lock;
 };
 

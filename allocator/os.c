@@ -104,18 +104,11 @@ enum os_move_result os_move(void *start, size_t bytes, void *target)
     if (remap(start, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target))
         return OS_MOVED;
     /* Some refusals come after the kernel unmapped the target. */
-    return map_at(target, bytes, READ_WRITE, MAP_FIXED_NOREPLACE) == target ? OS_REFUSED : OS_TORN;
-}
-
-/* Moves the pages of several mappings side by side, which mremap(2) can't resize. */
-static void *remap_several(void *start, size_t old_bytes, size_t new_bytes)
-{
-    void *target = new_bytes < old_bytes ? NULL : map_at(NULL, new_bytes, READ_WRITE, 0);
-    enum os_move_result result = target ? os_move(start, old_bytes, target) : OS_TORN;
-
-    if (result == OS_REFUSED)
-        os_unmap(target, new_bytes);
-    return result == OS_MOVED ? target : NULL;
+    void *restored = map_at(target, bytes, READ_WRITE, MAP_FIXED_NOREPLACE);
+    /* Before Linux 4.17 the address is but a hint. */
+    if (restored && restored != target)
+        os_unmap(restored, bytes);
+    return restored == target ? OS_REFUSED : OS_TORN;
 }
 
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
@@ -127,9 +120,7 @@ void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
         if (!resized)
             resized = remap_aligned(start, old_bytes, new_bytes, align);
     }
-    if (!resized)
-        resized = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
-    return resized ? resized : remap_several(start, old_bytes, new_bytes);
+    return resized ? resized : remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, NULL);
 }
 
 void *os_reserve(void *wanted, size_t bytes)

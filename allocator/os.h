@@ -32,10 +32,9 @@ void os_unmap(void *start, size_t bytes);
  * can be had.  Returns its address or NULL. */
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align);
 
-/* Moves the pages of [start, start + bytes), which lie in one mapping of ours, to `target`, which
- * is mapped and ours too and holds nothing of worth; what was in `target` goes, and `start` is
- * unmapped. Refused, as where it is several mappings before Linux 6.17, it leaves both as they
- * were, or, after OS_TORN, `target` perhaps to another thread. */
+/* Moves the pages of [start, start + bytes), which lie in one mapping, to `target`, which is mapped
+ * and ours too and holds nothing of worth; what was in `target` goes, and `start` is unmapped.
+ * Refused, it leaves both as they were, or, after OS_TORN, `target` perhaps to another thread. */
 enum os_move_result { OS_MOVED, OS_REFUSED, OS_TORN };
 enum os_move_result os_move(void *start, size_t bytes, void *target);
 

@@ -6,8 +6,8 @@
  * slab that no object has used yet hold no memory.
  *
  * Invariants, for a slab of owner S and class c:
- *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front;
- *     free_count is the number of set bits;
+ *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front
+ *     nor in the depot; free_count is the number of set bits;
  *   - the slab is in S->classes[c].open exactly when free_count > 0; a slab whose objects are all
  * free goes back to the zone, so 0 < free_count < capacity for every slab in it;
  *   - owner and size class do not change as long as an object is out.

@@ -294,6 +294,105 @@ static void test_to_and_fro(void **state)
     (void)large_decay(true);
 }
 
+/* An object that was put together grows like any other: it moves a few times, not at each step. */
+static void test_pieces_grow(void **state)
+{
+    (void)state;
+    const size_t step = 4096;
+    void *others[PIECES];
+    free_apart(others);
+
+    char *object = large_alloc(2 * SIZE, ALIGNMENT, false, NULL);
+    memset(object, 1, 2 * SIZE);
+    unsigned moves = 0;
+    for (size_t bytes = 2 * SIZE + step; bytes <= 40 * SIZE; bytes += step) {
+        char *grown = large_resize(object, bytes);
+        assert_non_null(grown);
+        moves += grown != object;
+        object = grown;
+    }
+    assert_in_range(moves, 1, 20);
+    assert_int_equal(count_ones(object, 2 * SIZE), 2 * SIZE);
+    /* And it shrinks: what it leaves is kept up to the bound of what is live then. */
+    (void)large_decay(true);
+    assert_ptr_equal(large_resize(object, SIZE), object);
+    assert_in_range(kept.bytes, 0, kept.most > 16 * SIZE ? kept.most : 16 * SIZE);
+    assert_int_equal(count_ones(object, SIZE), SIZE);
+    (void)large_free(object, NULL);
+    free_others(others);
+}
+
+static size_t count_mappings(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    size_t lines = 0;
+
+    assert_non_null(maps);
+    for (int c = getc(maps); c != EOF; c = getc(maps))
+        lines += c == '\n';
+    (void)fclose(maps);
+    return lines;
+}
+
+/* The ranges that are known: live ones and kept ones. */
+static size_t count_ranges(void)
+{
+    size_t ranges = kept.count;
+
+    for (size_t slot = 0; slot < large_objects.slots; slot++) {
+        const struct large_record *record = &large_objects.table[slot];
+        if (record->start)
+            ranges += record->pieced ? large_objects.pieced[record->pieced - 1].count : 1;
+    }
+    return ranges;
+}
+
+/* What is put together of pieces that were put together does not become ever more mappings. */
+static void test_mappings_are_few(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 40, REPLACED = 8000, OTHERS = 4 };
+    static void *objects[OBJECTS];
+    uint64_t random = 1;
+    size_t before = count_mappings();
+
+    for (int i = 0; i < REPLACED; i++) {
+        size_t at = random_below(&random, OBJECTS);
+        if (objects[at])
+            assert_true(large_free(objects[at], NULL) > 0);
+        size_t bytes = SIZE + random_below(&random, 8 * SIZE);
+        char *object = large_alloc(bytes, ALIGNMENT, false, NULL);
+        assert_non_null(object);
+        object[0] = object[bytes - 1] = 1;
+        objects[at] = object;
+    }
+    size_t mappings = count_mappings() - before;
+    print_message("%d objects are %zu mappings\n", OBJECTS, mappings);
+    assert_in_range(mappings, 1, count_ranges() + OTHERS);
+    assert_in_range(count_ranges(), OBJECTS, OBJECTS * KEPT_PIECES_MOST + KEPT_MAPPINGS);
+    for (int i = 0; i < OBJECTS; i++)
+        assert_true(large_free(objects[i], NULL) > 0);
+    (void)large_decay(true);
+    assert_int_equal(kept.bytes, 0);
+}
+
+/* A little that is freed beside what is old does not make all of it young. */
+static void test_old_memory_stays_old(void **state)
+{
+    (void)state;
+    void *other = large_alloc(8 * SIZE, ALIGNMENT, true, NULL);
+    char *object = large_alloc(4 * SIZE, ALIGNMENT, false, NULL);
+
+    assert_ptr_equal(large_resize(object, SIZE), object);
+    assert_int_equal(kept.bytes, 3 * SIZE);
+    assert_int_equal(large_decay(false), 0);
+    (void)large_free(object, NULL);
+    assert_int_equal(kept.count, 1);
+    assert_int_equal(large_decay(false), 4 * SIZE);
+    (void)large_free(other, NULL);
+    (void)large_decay(true);
+}
+
 /* As where a kept mapping is several to a kernel that moves only one. */
 static void test_moves_are_refused(void **state)
 {
@@ -351,6 +450,9 @@ int main(void)
         cmocka_unit_test(test_grown_back_is_wanted_back),
         cmocka_unit_test(test_aligned_ones_are_taken_again),
         cmocka_unit_test(test_to_and_fro),
+        cmocka_unit_test(test_pieces_grow),
+        cmocka_unit_test(test_mappings_are_few),
+        cmocka_unit_test(test_old_memory_stays_old),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
     };
