@@ -17,8 +17,8 @@
 
 enum {
     /* At most so many objects of a class, and so many bytes (EXPERIMENTS.md, "A depot"). */
-    DEPOT_OBJECTS = 256,
-    DEPOT_BYTES = 16384
+    DEPOT_OBJECTS = 128,
+    DEPOT_BYTES = 8192
 };
 
 struct depot {

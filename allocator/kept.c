@@ -178,11 +178,11 @@ static void append(struct kept_mapping mapping)
     insert(mapping);
 }
 
-void kept_put(struct kept_range freed, size_t live_bytes)
+void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
 
-    if (freed.bytes > most) {
+    if (freed_bytes > most) {
         kept.unmapped_bytes += freed.bytes;
         os_unmap((void *)freed.start, freed.bytes);
         return;

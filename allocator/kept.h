@@ -34,13 +34,13 @@ struct kept_mapping {
 enum { KEPT_MAPPINGS = 256 };
 
 struct kept {
-    struct kept_mapping mappings[KEPT_MAPPINGS];
     size_t count, bytes;
     size_t most;           /* bytes that are kept at least if freed; raised by regret */
     size_t unmapped_bytes; /* since the last kept_decay, for lack of room */
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
     size_t reused_bytes;   /* since the last kept_decay */
     uint32_t last_id, last_number;
+    struct kept_mapping mappings[KEPT_MAPPINGS]; /* last: few programs use more than some */
 };
 
 /* Those of all threads; large_objects.lock guards them. */
@@ -48,9 +48,9 @@ extern struct kept kept HIDDEN;
 
 /* The id of a new mapping. */
 uint32_t kept_new_id(void);
-/* Keeps a freed range, or unmaps it where it is more than is worth keeping beside `live_bytes` of
- * large objects. */
-void kept_put(struct kept_range freed, size_t live_bytes);
+/* Keeps a freed range, or unmaps it where the `freed_bytes` that it is a part of are more than is
+ * worth keeping beside `live_bytes` of large objects. */
+void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes);
 
 /* The ranges that an object is put together of, lowest first. */
 enum { KEPT_PIECES_MOST = 16 };

@@ -148,12 +148,14 @@ static void forget_pieces(struct large_record *record)
 static void keep_tail(struct large_record *record, size_t tail, size_t live_bytes)
 {
     struct kept_pieces *pieces = pieces_of(record);
+    const size_t freed_bytes = tail;
 
     while (pieces && tail > 0) {
         struct kept_range *last = &pieces->ranges[pieces->count - 1];
         size_t bytes = last->bytes < tail ? last->bytes : tail;
         last->bytes -= bytes;
-        kept_put((struct kept_range){last->start + last->bytes, bytes, last->id}, live_bytes);
+        kept_put((struct kept_range){last->start + last->bytes, bytes, last->id}, freed_bytes,
+                 live_bytes);
         record->mapped -= bytes;
         tail -= bytes;
         pieces->count -= last->bytes == 0;
@@ -165,7 +167,8 @@ static void keep_tail(struct large_record *record, size_t tail, size_t live_byte
     if (tail == 0)
         return;
     record->mapped -= tail;
-    kept_put((struct kept_range){record->start + record->mapped, tail, record->id}, live_bytes);
+    kept_put((struct kept_range){record->start + record->mapped, tail, record->id}, freed_bytes,
+             live_bytes);
 }
 
 /* Grows the mapping of an object to `mapped` bytes in place, where what is kept of the same one

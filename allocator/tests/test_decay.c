@@ -5,7 +5,7 @@
 #include "allocator/zone.h"
 
 /* Looks for the longest interval. */
-enum { LOOKS = 16 * 4 * 4 };
+enum { LOOKS = 14 * 4 * 4 };
 
 /* Blocks of all sizes, replaced at random: no memory that some of them leave goes before others
  * take it. */
