@@ -13,9 +13,9 @@ enum {
     STEPS_PER_INTERVAL = 4,
     /* But no more at a time than costs about what the calls between did: 2 MiB, some 600 us. */
     UNITS_PER_INTERVAL = (2 << 20) >> UNIT_SHIFT,
-    /* An interval lasts so many times as long, at most, where what went was wanted again at once
+    /* An interval's length doubles so often, at most, where what went was wanted again at once
      * (EXPERIMENTS.md, "What decay regrets"); less than so many units prove nothing. */
-    LENGTH_MOST = 4,
+    STRETCH_MOST = 2,
     PROOF_UNITS = (64 << 10) >> UNIT_SHIFT,
     /* Free blocks are looked at so often, and so many of them, or so many in a tenth of a second:
      * a bound on how long an arena's lock is held, a millisecond and what goes. */
@@ -33,7 +33,7 @@ static struct {
     unsigned looks;
     unsigned rounds;    /* intervals of time that ended */
     unsigned steps;     /* at the pace of traffic */
-    unsigned length;    /* of an interval, in those of STEPS_PER_INTERVAL; 0 stands for 1 */
+    unsigned stretch;   /* how often an interval's length has doubled */
     size_t given_units; /* when the interval began */
     uint64_t last_ms;
     size_t grown_units; /* the zone's, at the last look */
@@ -44,10 +44,9 @@ static struct {
 static void adapt_length(size_t given_units, size_t unmissed_units, bool by_time)
 {
     if (by_time)
-        decay.length /= 2;
-    else if (given_units >= PROOF_UNITS && unmissed_units < given_units / 2 &&
-             decay.length < LENGTH_MOST)
-        decay.length = decay.length ? 2 * decay.length : 2;
+        decay.stretch -= decay.stretch > 0;
+    else if (given_units >= PROOF_UNITS && unmissed_units < given_units / 2)
+        decay.stretch += decay.stretch < STRETCH_MOST;
 }
 
 /* Gives back what lay dirty since the last interval began, but at most `most` units, and begins
@@ -79,8 +78,7 @@ static void step(void)
         depot_decay(false);
         arena_decay(BLOCKS_PER_STEP);
     }
-    unsigned length = decay.length ? decay.length : 1;
-    if (decay.steps % (STEPS_PER_INTERVAL * length) == 0)
+    if (decay.steps % ((unsigned)STEPS_PER_INTERVAL << decay.stretch) == 0)
         end_interval(UNITS_PER_INTERVAL, false);
 }
 

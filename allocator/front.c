@@ -96,9 +96,8 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
 }
 
 /* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
-static void put_back(struct front *front, unsigned size_class, void **objects, unsigned count)
+static void put_back(unsigned size_class, void **objects, unsigned count)
 {
-    add_net(front, size_class, -(int64_t)count);
     for (unsigned left = count; left > 0;) {
         struct slab_set *owner = slab_owner(objects[left - 1]);
         lock_take(&owner->classes[size_class].lock);
@@ -126,10 +125,9 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         __atomic_thread_fence(__ATOMIC_RELEASE);
         memmove(slots, slots + going, (count - going) * sizeof *old);
         set_top(front, kind, top_for(front, kind, count - going));
-        if (depot_put(set, size_class, old, going))
-            add_net(front, size_class, -(int64_t)going);
-        else
-            put_back(front, size_class, old, going);
+        add_net(front, size_class, -(int64_t)going);
+        if (!depot_put(set, size_class, old, going))
+            put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);
 }
@@ -142,7 +140,8 @@ void front_flush(struct front *front)
         if (count == 0)
             continue;
         set_top(front, kind, front->bottoms[kind]);
-        put_back(front, kind - UNIT_SLAB, objects_of(front, kind), count);
+        add_net(front, kind - UNIT_SLAB, -(int64_t)count);
+        put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
     }
 }
 

@@ -82,6 +82,16 @@ static size_t oldest(void)
     return best;
 }
 
+static size_t smallest(void)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < kept.count; i++)
+        if (range_of(i)->bytes < range_of(best)->bytes)
+            best = i;
+    return best;
+}
+
 /* Unmaps `bytes`, rounded up to the page, or all that is kept, what came first first; returns how
  * many. */
 static size_t unmap(size_t bytes)
@@ -119,26 +129,10 @@ static void regret(size_t bytes, size_t live_bytes)
         kept.most = REGRET_MOST_BYTES;
 }
 
-static uintptr_t end_of(const struct kept_range *range)
-{
-    return range->start + range->bytes;
-}
-
 /* Whether a range and the one above it are side by side. */
 static bool are_neighbours(const struct kept_range *below, const struct kept_range *above)
 {
-    return end_of(below) == above->start;
-}
-
-/* Puts a mapping at its place. */
-static void insert(struct kept_mapping mapping)
-{
-    size_t at = kept.count++;
-
-    for (; at > 0 && range_of(at - 1)->start > mapping.range.start; at--)
-        kept.mappings[at] = kept.mappings[at - 1];
-    kept.mappings[at] = mapping;
-    kept.bytes += mapping.range.bytes;
+    return below->start + below->bytes == above->start;
 }
 
 /* Makes one of a range and the kept ones of the same mapping right below and above it; it is as old
@@ -165,17 +159,16 @@ static struct kept_mapping merge(struct kept_range freed)
     return merged;
 }
 
-/* The smallest goes where there are too many. */
-static void append(struct kept_mapping mapping)
+/* Puts a mapping at its place; the smallest goes where there are too many. */
+static void insert(struct kept_mapping mapping)
 {
-    if (kept.count == KEPT_MAPPINGS) {
-        size_t smallest = 0;
-        for (size_t i = 1; i < kept.count; i++)
-            if (range_of(i)->bytes < range_of(smallest)->bytes)
-                smallest = i;
-        kept.unmapped_bytes += unmap_all_of(smallest);
-    }
-    insert(mapping);
+    if (kept.count == KEPT_MAPPINGS)
+        kept.unmapped_bytes += unmap_all_of(smallest());
+    size_t at = kept.count++;
+    for (; at > 0 && range_of(at - 1)->start > mapping.range.start; at--)
+        kept.mappings[at] = kept.mappings[at - 1];
+    kept.mappings[at] = mapping;
+    kept.bytes += mapping.range.bytes;
 }
 
 void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
@@ -189,7 +182,7 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
     }
     if (kept.bytes + freed.bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes + freed.bytes - most);
-    append(merge(freed));
+    insert(merge(freed));
 }
 
 /* How many ranges from `index` on, side by side and at most `most`, hold `bytes`, and *held to what
@@ -291,10 +284,11 @@ static void *assemble(size_t bytes, unsigned pieces_most, size_t live_bytes,
         }
         filled += moved;
     }
-    if (start && filled < bytes)
+    if (!start)
+        return NULL;
+    if (filled < bytes)
         add_piece(pieces, start + filled, bytes - filled, kept_new_id());
-    if (start)
-        kept_replace(bytes - filled, 0, live_bytes);
+    kept_replace(bytes - filled, 0, live_bytes);
     return start;
 }
 
@@ -361,7 +355,7 @@ void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces)
     if (above > 0) {
         mapping.range.start = (uintptr_t)start + bytes;
         mapping.range.bytes = above;
-        append(mapping);
+        insert(mapping);
     }
     add_piece(pieces, start, bytes, mapping.range.id);
     kept.reused_bytes += bytes;

@@ -136,54 +136,58 @@ static void forget_pieces(struct large_record *record)
 {
     struct kept_pieces *pieces = pieces_of(record);
 
-    if (!pieces)
-        return;
     record->id = pieces->ranges[0].id;
     pieces->ranges[0].id = large_objects.pieced_free;
     large_objects.pieced_free = record->pieced;
     record->pieced = 0;
 }
 
+/* The last piece of an object, or all of it where it is of one. */
+static struct kept_range last_range(const struct large_record *record)
+{
+    const struct kept_pieces *pieces = pieces_of(record);
+
+    return pieces ? pieces->ranges[pieces->count - 1]
+                  : (struct kept_range){record->start, record->mapped, record->id};
+}
+
+/* Gives the last piece another length, 0 for none. */
+static void resize_last(struct large_record *record, size_t bytes)
+{
+    struct kept_pieces *pieces = pieces_of(record);
+
+    record->mapped += bytes - last_range(record).bytes;
+    if (!pieces)
+        return;
+    pieces->ranges[pieces->count - 1].bytes = bytes;
+    pieces->count -= bytes == 0;
+    if (pieces->count < 2)
+        forget_pieces(record);
+}
+
 /* Keeps the last `tail` bytes of a mapped object, which becomes so much shorter. */
 static void keep_tail(struct large_record *record, size_t tail, size_t live_bytes)
 {
-    struct kept_pieces *pieces = pieces_of(record);
-    const size_t freed_bytes = tail;
-
-    while (pieces && tail > 0) {
-        struct kept_range *last = &pieces->ranges[pieces->count - 1];
-        size_t bytes = last->bytes < tail ? last->bytes : tail;
-        last->bytes -= bytes;
-        kept_put((struct kept_range){last->start + last->bytes, bytes, last->id}, freed_bytes,
-                 live_bytes);
-        record->mapped -= bytes;
-        tail -= bytes;
-        pieces->count -= last->bytes == 0;
-        if (pieces->count < 2) {
-            forget_pieces(record);
-            pieces = NULL;
-        }
+    for (size_t left = tail; left > 0;) {
+        struct kept_range last = last_range(record);
+        size_t bytes = last.bytes < left ? last.bytes : left;
+        last.bytes -= bytes;
+        resize_last(record, last.bytes);
+        kept_put((struct kept_range){last.start + last.bytes, bytes, last.id}, tail, live_bytes);
+        left -= bytes;
     }
-    if (tail == 0)
-        return;
-    record->mapped -= tail;
-    kept_put((struct kept_range){record->start + record->mapped, tail, record->id}, freed_bytes,
-             live_bytes);
 }
 
 /* Grows the mapping of an object to `mapped` bytes in place, where what is kept of the same one
  * lies behind it. */
 static bool take_behind(struct large_record *record, size_t mapped)
 {
-    struct kept_pieces *pieces = pieces_of(record);
-    struct kept_range *last = pieces ? &pieces->ranges[pieces->count - 1] : NULL;
+    struct kept_range last = last_range(record);
     size_t more = mapped - record->mapped;
 
-    if (!kept_take_at(record->start + record->mapped, more, last ? last->id : record->id))
+    if (!kept_take_at(last.start + last.bytes, more, last.id))
         return false;
-    if (last)
-        last->bytes += more;
-    record->mapped = mapped;
+    resize_last(record, last.bytes + more);
     return true;
 }
 
@@ -193,6 +197,8 @@ static bool take_behind(struct large_record *record, size_t mapped)
  * object that is put together gets small pages. */
 static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
 {
+    if (kept.count == 0)
+        return NULL;
     if (align > os_page_bytes())
         return kept_take_aligned(bytes, align, pieces);
     if (is_huge(bytes, large_objects.live_bytes) && kept.bytes < bytes)

@@ -19,6 +19,31 @@ static void *wait_for_end(void *unused)
     return unused;
 }
 
+static pthread_t begin_second_thread(void)
+{
+    pthread_t thread;
+
+    (void)pthread_mutex_lock(&end);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
+    return thread;
+}
+
+static void end_second_thread(pthread_t thread)
+{
+    (void)pthread_mutex_unlock(&end);
+    (void)pthread_join(thread, NULL);
+}
+
+static unsigned take(void **objects, unsigned count)
+{
+    struct lock *lock = &heap_slabs[0].classes[size_class].lock;
+
+    lock_take(lock);
+    unsigned taken = depot_take(&heap_slabs[0], size_class, objects, count);
+    lock_drop(lock);
+    return taken;
+}
+
 static void allocate_and_free(void)
 {
     static void *objects[OBJECTS];
@@ -47,10 +72,8 @@ static void test_one_thread_needs_none(void **state)
 static void test_what_threads_free_is_put_down(void **state)
 {
     (void)state;
-    pthread_t thread;
+    pthread_t thread = begin_second_thread();
 
-    (void)pthread_mutex_lock(&end);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
     for (int round = 0; round < 5; round++)
         allocate_and_free();
     unsigned held = depot.counts[size_class];
@@ -58,9 +81,7 @@ static void test_what_threads_free_is_put_down(void **state)
 
     /* It is taken up first, and no object comes twice. */
     void *objects[DEPOT_OBJECTS];
-    lock_take(&heap_slabs[0].classes[size_class].lock);
-    unsigned taken = depot_take(&heap_slabs[0], size_class, objects, DEPOT_OBJECTS);
-    lock_drop(&heap_slabs[0].classes[size_class].lock);
+    unsigned taken = take(objects, DEPOT_OBJECTS);
     assert_int_equal(taken, held);
     for (unsigned i = 0; i < taken; i++)
         for (unsigned j = 0; j < i; j++)
@@ -70,17 +91,14 @@ static void test_what_threads_free_is_put_down(void **state)
 
     /* What lies there since the last look goes; that somebody took some counts. */
     depot_decay(false);
-    lock_take(&heap_slabs[0].classes[size_class].lock);
-    assert_int_equal(depot_take(&heap_slabs[0], size_class, objects, taken / 2), taken / 2);
-    lock_drop(&heap_slabs[0].classes[size_class].lock);
+    assert_int_equal(take(objects, taken / 2), taken / 2);
     assert_true(depot_put(&heap_slabs[0], size_class, objects, taken / 2));
     depot_decay(false);
     assert_int_equal(depot.counts[size_class], taken / 2);
     (void)mem_idle();
     assert_int_equal(depot.counts[size_class], 0);
     assert_null(slab_verify(&heap_slabs[0]));
-    (void)pthread_mutex_unlock(&end);
-    (void)pthread_join(thread, NULL);
+    end_second_thread(thread);
 }
 
 /* As where a second memory node's heap begins. */
@@ -88,10 +106,8 @@ static void test_another_set_closes_it(void **state)
 {
     (void)state;
     static struct slab_set other;
-    pthread_t thread;
+    pthread_t thread = begin_second_thread();
 
-    (void)pthread_mutex_lock(&end);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
     allocate_and_free();
     assert_true(depot.counts[size_class] > 0);
     depot_serve(&other);
@@ -100,8 +116,7 @@ static void test_another_set_closes_it(void **state)
     (void)mem_idle();
     allocate_and_free();
     assert_int_equal(depot.counts[size_class], 0);
-    (void)pthread_mutex_unlock(&end);
-    (void)pthread_join(thread, NULL);
+    end_second_thread(thread);
 }
 
 int main(void)
