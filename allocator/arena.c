@@ -1,6 +1,6 @@
 #include "allocator/arena.h"
 
-struct block_heap arenas[ZONE_ARENAS];
+struct block_heap first_arena, more_arenas[ZONE_ARENAS - 1] COLD_DATA;
 
 unsigned arenas_used = 1;
 
@@ -23,7 +23,7 @@ enum { WAITS_MOST = 4 };
 
 static struct block_heap *take(unsigned index)
 {
-    struct block_heap *arena = &arenas[index];
+    struct block_heap *arena = arena_at(index);
 
     lock_take(&arena->lock);
     arena->arena = index;
@@ -51,11 +51,11 @@ void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool wai
         if (i == index)
             continue;
         if (waits)
-            lock_take(&arenas[i].lock);
-        else if (!lock_try(&arenas[i].lock))
+            lock_take(&arena_at(i)->lock);
+        else if (!lock_try(&arena_at(i)->lock))
             continue;
-        ptr = block_alloc(&arenas[i], bytes, align, false);
-        lock_drop(&arenas[i].lock);
+        ptr = block_alloc(arena_at(i), bytes, align, false);
+        lock_drop(&arena_at(i)->lock);
     }
     return ptr;
 }
@@ -65,10 +65,10 @@ bool arena_give_some(void)
     bool has_given = false;
 
     for (unsigned i = 0; i < arena_used() && !has_given; i++) {
-        if (!lock_try(&arenas[i].lock))
+        if (!lock_try(&arena_at(i)->lock))
             continue;
-        has_given = block_give_some(&arenas[i]);
-        lock_drop(&arenas[i].lock);
+        has_given = block_give_some(arena_at(i));
+        lock_drop(&arena_at(i)->lock);
     }
     return has_given;
 }
@@ -76,9 +76,9 @@ bool arena_give_some(void)
 void arena_decay(size_t most)
 {
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arenas[i].lock);
-        block_decay(&arenas[i], most);
-        lock_drop(&arenas[i].lock);
+        lock_take(&arena_at(i)->lock);
+        block_decay(arena_at(i), most);
+        lock_drop(&arena_at(i)->lock);
     }
 }
 
@@ -87,9 +87,9 @@ size_t arena_trim(void)
     size_t trimmed = 0;
 
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arenas[i].lock);
-        trimmed += block_trim(&arenas[i]);
-        lock_drop(&arenas[i].lock);
+        lock_take(&arena_at(i)->lock);
+        trimmed += block_trim(arena_at(i));
+        lock_drop(&arena_at(i)->lock);
     }
     return trimmed;
 }
@@ -98,15 +98,15 @@ void arena_count(size_t *splits, size_t *coalesces)
 {
     *splits = *coalesces = 0;
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arenas[i].lock);
-        *splits += arenas[i].splits;
-        *coalesces += arenas[i].coalesces;
-        lock_drop(&arenas[i].lock);
+        lock_take(&arena_at(i)->lock);
+        *splits += arena_at(i)->splits;
+        *coalesces += arena_at(i)->coalesces;
+        lock_drop(&arena_at(i)->lock);
     }
 }
 
 void arena_lock_all(void (*change)(struct lock *))
 {
     for (unsigned i = 0; i < ZONE_ARENAS; i++)
-        change(&arenas[i].lock);
+        change(&arena_at(i)->lock);
 }

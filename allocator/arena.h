@@ -11,10 +11,16 @@
 
 #include "allocator/block.h"
 
-extern struct block_heap arenas[ZONE_ARENAS] HIDDEN;
+/* The first one, the only one of most processes, lies apart. */
+extern struct block_heap first_arena HIDDEN, more_arenas[ZONE_ARENAS - 1] HIDDEN;
 
 /* The first so many have ever been in use: nobody looks at the others, which take no memory so. */
 extern unsigned arenas_used HIDDEN;
+
+static inline struct block_heap *arena_at(unsigned index)
+{
+    return index == 0 ? &first_arena : &more_arenas[index - 1];
+}
 
 static inline unsigned arena_used(void)
 {
@@ -25,11 +31,11 @@ static inline unsigned arena_used(void)
 static inline struct block_heap *arena_of(const void *payload)
 {
     if (arena_used() == 1)
-        return &arenas[0];
+        return &first_arena;
     unsigned kind = zone_kind(payload);
     if (__builtin_expect(!zone_is_arena(kind), 0))
         fault_die("double free or invalid pointer", payload);
-    return &arenas[kind - UNIT_BLOCK];
+    return arena_at(kind - UNIT_BLOCK);
 }
 
 /* Whose a block is: the block heap of an instance, `own`, or where that is NULL its arena. */
@@ -51,7 +57,7 @@ struct block_heap *arena_take_slow(struct arena_place *place);
 /* Takes the lock of the arena, or of another one, and returns it. */
 static inline struct block_heap *arena_take(struct arena_place *place)
 {
-    struct block_heap *arena = &arenas[place->arena];
+    struct block_heap *arena = arena_at(place->arena);
 
     return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
 }

@@ -58,10 +58,10 @@ static void *raw_alloc(size_t bytes, size_t align)
     void *block = NULL;
 
     VALGRIND_DISABLE_ERROR_REPORTING;
-    lock_take(&arenas[0].lock);
+    lock_take(&first_arena.lock);
     if (bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD)
-        block = block_alloc(&arenas[0], bytes, align, true);
-    lock_drop(&arenas[0].lock);
+        block = block_alloc(&first_arena, bytes, align, true);
+    lock_drop(&first_arena.lock);
     if (!block)
         block = large_alloc(bytes, align, false, NULL);
     VALGRIND_ENABLE_ERROR_REPORTING;
@@ -72,7 +72,7 @@ static void *raw_alloc(size_t bytes, size_t align)
 static void raw_free(void *block)
 {
     if (zone_is_arena(zone_kind(block)))
-        (void)block_free(&arenas[0], block);
+        (void)block_free(&first_arena, block);
     else
         (void)large_free(block, NULL);
 }
@@ -138,7 +138,7 @@ static void release_oldest(void)
 
 static void put_in_quarantine(struct guard *guard)
 {
-    lock_take(&arenas[0].lock);
+    lock_take(&first_arena.lock);
     guard->cookie = 0;
     guard->next = NULL;
     if (quarantine.newest)
@@ -149,7 +149,7 @@ static void put_in_quarantine(struct guard *guard)
     quarantine.bytes += guard->bytes + 2 * REDZONE_BYTES;
     while (quarantine.bytes > QUARANTINE_BYTES)
         release_oldest();
-    lock_drop(&arenas[0].lock);
+    lock_drop(&first_arena.lock);
 }
 
 static bool is_live(const void *ptr)

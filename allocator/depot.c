@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "allocator/base.h"
+
 struct depot depot;
 
 void depot_serve(struct slab_set *set)
@@ -17,26 +19,21 @@ static bool serves(const struct slab_set *set)
     return __atomic_load_n(&depot.set, __ATOMIC_RELAXED) == set;
 }
 
-static bool has_objects(void)
-{
-    const size_t bytes = SLAB_CLASSES * sizeof *depot.objects;
-    void *none = NULL, *mapped;
-
-    if (__atomic_load_n(&depot.objects, __ATOMIC_ACQUIRE))
-        return true;
-    if (!(mapped = os_map(bytes, 0)))
-        return false;
-    if (!__atomic_compare_exchange_n((void **)&depot.objects, &none, mapped, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        os_unmap(mapped, bytes);
-    return true;
-}
-
 static unsigned capacity_of(unsigned size_class)
 {
     size_t objects = DEPOT_BYTES / slab_class_bytes(size_class);
 
     return objects < DEPOT_OBJECTS ? (unsigned)objects : DEPOT_OBJECTS;
+}
+
+/* Makes room for what the depot may hold of a class. */
+static bool has_objects(unsigned size_class)
+{
+    void ***objects = &depot.objects[size_class];
+
+    if (!*objects)
+        *objects = base_take(capacity_of(size_class) * sizeof **objects);
+    return *objects != NULL;
 }
 
 static void set_count(unsigned size_class, unsigned count)
@@ -48,11 +45,11 @@ bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, 
 {
     /* An object of another set can only come from a heap whose creation closed the depot. */
     if (os_is_single_threaded() || !serves(set) ||
-        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED) || !has_objects())
+        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
         return false;
     lock_take(&set->classes[size_class].lock);
     unsigned before = depot.counts[size_class];
-    bool has_room = before + count <= capacity_of(size_class);
+    bool has_room = before + count <= capacity_of(size_class) && has_objects(size_class);
     if (has_room) {
         memcpy(&depot.objects[size_class][before], objects, count * sizeof *objects);
         set_count(size_class, before + count);

@@ -25,8 +25,8 @@ struct depot {
     struct slab_set *set; /* NULL at first */
     bool is_closed;
     uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
-    /* By class, the oldest first; mapped when the first ones come. */
-    void *(*objects)[DEPOT_OBJECTS];
+    /* The oldest first; NULL until some come. */
+    void **objects[SLAB_CLASSES];
 };
 
 extern struct depot depot HIDDEN;

@@ -8,7 +8,7 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
-struct slab_set heap_slabs[HEAP_NODES];
+struct slab_set heap_first_slabs, *heap_slabs[HEAP_NODES] = {&heap_first_slabs};
 
 static const void *owner_of(const struct heap *heap)
 {
@@ -70,13 +70,26 @@ static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
     block_front_hold_in_place(&heap->block_front, heap->own_blocks, ptr, size);
 }
 
+static inline bool is_slab_size(size_t bytes)
+{
+    return bytes <= SLAB_MOST_BYTES && slab_class(bytes) != SLAB_NO_CLASS;
+}
+
+/* Whether blocks serve this size; what they serve only for want of slabs is left out. */
+static inline bool is_block_size(size_t bytes)
+{
+    return bytes < MEM_MMAP_THRESHOLD && !is_slab_size(bytes);
+}
+
 /* Lets the heap's front hold a block; false, with nothing done, where it can't. */
 static inline bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;
     size_t size = block_front_takes(front, ptr);
 
-    if (size == 0)
+    /* Nobody will ask the front for what slabs serve by now. */
+    if (size == 0 || (__builtin_expect(size <= SLAB_MOST_BYTES + BLOCK_TAG_BYTES, 0) &&
+                      is_slab_size(size - BLOCK_TAG_BYTES)))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
     if (block_front_has_room(front, size))
@@ -191,14 +204,6 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
     if (!ptr)
         errno = ENOMEM;
     return ptr && zeroed ? memset(ptr, 0, bytes) : ptr;
-}
-
-/* Whether blocks serve this size; what they serve only for want of slabs is left out. */
-static inline bool is_block_size(size_t bytes)
-{
-    if (bytes <= SLAB_MOST_BYTES)
-        return slab_class(bytes) == SLAB_NO_CLASS;
-    return bytes < MEM_MMAP_THRESHOLD;
 }
 
 /* A block that the front doesn't hold. */

@@ -39,7 +39,9 @@ _Static_assert(sizeof(struct heap) <= FRONT_TOP_MASK, "a top is a distance of 16
 
 /* Slabs by memory node; machines with more nodes share. */
 enum { HEAP_NODES = 8 };
-extern struct slab_set heap_slabs[HEAP_NODES] HIDDEN;
+extern struct slab_set heap_first_slabs HIDDEN;
+/* NULL where no heap is of the node. */
+extern struct slab_set *heap_slabs[HEAP_NODES] HIDDEN;
 
 /* Tells whether the heap's objects are its own to destroy. */
 static inline bool heap_is_instance(const struct heap *heap)
@@ -49,7 +51,7 @@ static inline bool heap_is_instance(const struct heap *heap)
 
 static inline struct slab_set *heap_slabs_of(const struct heap *heap)
 {
-    return heap->own_slabs ? heap->own_slabs : &heap_slabs[heap->node];
+    return heap->own_slabs ? heap->own_slabs : heap_slabs[heap->node];
 }
 
 /* Sets *ptr to an object from the heap's front; false where that has none of the size. */

@@ -2,20 +2,21 @@
 
 #include <pthread.h>
 
+#include "allocator/base.h"
 #include "allocator/checked.h"
 #include "allocator/decay.h"
 #include "allocator/depot.h"
 #include "allocator/large.h"
 
-struct heap heap_plain;
-struct heap heap_none;
+struct heap heap_plain COLD_DATA;
+struct heap heap_none COLD_DATA;
 __thread struct heap *heaps_current __attribute__((tls_model("initial-exec"))) = &heap_none;
 
 /* The thread has run its destructors: a heap given to it now would never come back. */
 static __thread bool has_ended __attribute__((tls_model("initial-exec")));
 
 /* For threads without a heap: at their very end, under memcheck, or out of memory. */
-static struct heap heap_shared;
+static struct heap heap_shared COLD_DATA;
 static struct lock shared_lock;
 
 /* Guarded by registry_lock, which comes before every other lock. */
@@ -43,6 +44,16 @@ static void give_up_heap(void *current)
     lock_drop(&registry_lock);
 }
 
+/* The thread's node, or one that has slabs where there is no memory for its own. */
+static unsigned usable_node(void)
+{
+    unsigned node = os_node() % HEAP_NODES;
+
+    if (!heap_slabs[node])
+        heap_slabs[node] = base_take(sizeof *heap_slabs[node]);
+    return heap_slabs[node] ? node : 0;
+}
+
 static struct heap *adopt_or_create(void)
 {
     lock_take(&registry_lock);
@@ -54,11 +65,11 @@ static struct heap *adopt_or_create(void)
         all_heaps = heap;
     }
     if (heap) {
-        heap->node = os_node() % HEAP_NODES;
+        heap->node = usable_node();
         heap->is_owned = true;
         /* Heaps that are no thread's have the slabs of this node. */
-        depot_serve(&heap_slabs[0]);
-        depot_serve(&heap_slabs[heap->node]);
+        depot_serve(heap_slabs[0]);
+        depot_serve(heap_slabs[heap->node]);
     }
     lock_drop(&registry_lock);
     return heap;
@@ -201,7 +212,8 @@ void heaps_reset_stats(void)
 static void change_slab_and_block_locks(void (*change)(struct lock *))
 {
     for (unsigned node = 0; node < HEAP_NODES; node++)
-        slab_lock_all(&heap_slabs[node], change);
+        if (heap_slabs[node])
+            slab_lock_all(heap_slabs[node], change);
     for (struct heap *heap = instances; heap; heap = heap->next)
         slab_lock_all(heap->own_slabs, change);
     arena_lock_all(change);

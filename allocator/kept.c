@@ -15,7 +15,7 @@ enum { REUSED_SHIFT = 2 };
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
-struct kept kept;
+struct kept kept COLD_DATA;
 
 static struct kept_range *range_of(size_t index)
 {

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-/* Within a page: a program with few large objects pays that for them. */
+#include "allocator/base.h"
+
+/* Less than a page of the base: a program with few large objects pays that for them. */
 enum { FIRST_SLOTS = 64 };
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
@@ -77,7 +79,8 @@ static bool make_room(void)
     if (2 * (large_objects.used + 1) <= old_slots)
         return true;
     size_t slots = old_slots ? 2 * old_slots : FIRST_SLOTS;
-    struct large_record *table = os_map(slots * sizeof *table, 0);
+    struct large_record *table =
+        old ? os_map(slots * sizeof *table, 0) : base_take(slots * sizeof *table);
     if (!table)
         return false;
     large_objects.table = table;
@@ -85,7 +88,7 @@ static bool make_room(void)
     for (size_t slot = 0; slot < old_slots; slot++)
         if (old[slot].start)
             put(&old[slot]);
-    if (old)
+    if (old_slots > FIRST_SLOTS)
         os_unmap(old, old_slots * sizeof *old);
     return true;
 }

@@ -13,8 +13,15 @@
  * through a table to reach each of them. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* For large tables of zeros of which most processes use little or nothing: they lie behind the data
+ * of all layers, which fill a page or two that way. */
+#define COLD_DATA __attribute__((section(".bss.cold")))
+
 /* For rare ways: keeps the registers that they need from being saved on the frequent ones. */
 #define NOINLINE __attribute__((noinline))
+
+/* The processor's: what one thread writes often lies apart from what all read. */
+enum { CACHE_LINE_BYTES = 64 };
 
 /* The granularity of mappings; 4096 where the kernel does not say. */
 size_t os_page_bytes(void);

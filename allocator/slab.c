@@ -8,24 +8,29 @@ struct slab {
     struct tree_node node; /* the key is the unit: a set is ordered by address */
     struct slab_set *owner;
     uint16_t free_count, capacity;
-    uint32_t reciprocal; /* see object_index */
-    uint64_t free_bits[SLAB_WORDS];
+    uint32_t reciprocal;  /* see object_index */
+    uint64_t free_bits[]; /* as many words as the capacity takes */
 };
 
-/* What is known of slabs lies densely in a table, and another one says where: most units may well
- * be no slabs (EXPERIMENTS.md, "What a heap costs"). Both are as large as the zone may become, and
- * committed in steps of this many entries, which are whole pages for any size of an entry. */
-enum { TABLE_STEP = 4096 };
+/* What is known of slabs lies densely in a table of entries, some longer than others, and another
+ * table says where for each unit: most units may well be no slabs (EXPERIMENTS.md, "What a heap
+ * costs"). The entries lie above `middle`, the other table below it and upside down, so that a
+ * small program holds one page for both. Each is as large as the zone may become, and committed in
+ * steps of TABLE_STEP_BYTES.
+ *
+ * The zone's lock guards all of it, but for the entries of live slabs. */
+static struct {
+    char *middle;
+    size_t committed_below, committed_above; /* bytes */
+    size_t used;                             /* bytes of entries that were ever in use */
+    /* Those that no longer are, by their number of words and linked through `left`. */
+    struct tree_node *unused[SLAB_WORDS + 1];
+} tables;
 
-struct table {
-    char *start;
-    size_t committed; /* entries */
-};
-
-/* Guarded by the zone's lock, but for the entries of live slabs. */
-static struct table slab_table, number_table; /* of struct slab; of uint32_t, indexed by unit */
-static uint32_t slabs_used;                   /* entries of slab_table that have ever been in use */
-static struct tree_node *unused_slabs;        /* those that no longer are, linked through `left` */
+#define TABLE_STEP_BYTES ((size_t)64 * 1024)
+/* In place of an entry's address. */
+typedef uint32_t entry_number;
+enum { ENTRY_STEP = sizeof(uint64_t) };
 
 /* At first: every step to 128 bytes, every other one to 256, every fourth to 512, and blocks
  * beyond: at most 1/5 of an object is lost to rounding. */
@@ -91,19 +96,14 @@ void slab_note_blocks(size_t bytes, size_t live_bytes)
             set_class(steps, last - 1);
 }
 
-static struct slab *slab_at(size_t number)
+static entry_number *number_of(size_t unit)
 {
-    return (struct slab *)(void *)slab_table.start + number;
-}
-
-static uint32_t *number_of(size_t unit)
-{
-    return (uint32_t *)(void *)number_table.start + unit;
+    return (entry_number *)(void *)tables.middle - 1 - unit;
 }
 
 static struct slab *slab_of_unit(size_t unit)
 {
-    return slab_at(*number_of(unit));
+    return (void *)(tables.middle + (size_t)*number_of(unit) * ENTRY_STEP);
 }
 
 static struct slab *slab_of_node(struct tree_node *node)
@@ -128,53 +128,90 @@ static size_t object_index(const struct slab *slab, size_t offset)
     return (size_t)(((uint64_t)offset * slab->reciprocal) >> 32);
 }
 
-/* Makes entry `index` of a table one that can be read and written. */
-static bool commit_entry(struct table *table, size_t index, size_t entry_bytes)
+static unsigned capacity_of(unsigned size_class)
 {
-    if (!table->start &&
-        !(table->start = os_reserve(NULL, (zone.span >> UNIT_SHIFT) * entry_bytes)))
+    size_t objects = UNIT_BYTES / slab_class_bytes(size_class);
+
+    return objects < SLAB_MOST_OBJECTS ? (unsigned)objects : SLAB_MOST_OBJECTS;
+}
+
+static unsigned words_for(unsigned capacity)
+{
+    return (capacity + 63) / 64;
+}
+
+static size_t entry_bytes(unsigned words)
+{
+    return sizeof(struct slab) + words * sizeof(uint64_t);
+}
+
+static bool reserve_tables(void)
+{
+    const size_t units = zone.span >> UNIT_SHIFT, page = os_page_bytes();
+    size_t below = units * sizeof(entry_number) + page, above = units * entry_bytes(SLAB_WORDS);
+    char *start = os_reserve(NULL, below + above);
+
+    if (!start)
         return false;
-    if (index < table->committed)
-        return true;
-    size_t wanted = (index / TABLE_STEP + 1) * TABLE_STEP;
-    if (!os_commit(table->start + table->committed * entry_bytes,
-                   (wanted - table->committed) * entry_bytes))
+    if (!os_commit(start + below - page, page)) {
+        os_unmap(start, below + above);
         return false;
-    table->committed = wanted;
+    }
+    tables.middle = start + below - page / 2;
+    tables.committed_below = tables.committed_above = page / 2;
     return true;
 }
 
-/* Gives a unit an entry of the table of slabs; NULL where there is no memory. */
-static struct slab *take_entry(size_t unit)
+/* Makes the first `bytes` below the middle, or above it, ones that can be read and written. */
+static bool commit_tables(size_t *committed, size_t bytes)
 {
+    if (bytes <= *committed)
+        return true;
+    size_t more = (bytes - *committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
+    bool is_above = committed == &tables.committed_above;
+    if (!os_commit(is_above ? tables.middle + *committed : tables.middle - *committed - more, more))
+        return false;
+    *committed += more;
+    return true;
+}
+
+/* Gives a unit an entry with so many words; NULL where there is no memory. */
+static struct slab *take_entry(size_t unit, unsigned words)
+{
+    struct tree_node **unused = &tables.unused[words];
     struct slab *slab;
 
-    if (!commit_entry(&number_table, unit, sizeof(uint32_t)))
+    if ((!tables.middle && !reserve_tables()) ||
+        !commit_tables(&tables.committed_below, (unit + 1) * sizeof(entry_number)))
         return NULL;
-    if (unused_slabs) {
-        slab = slab_of_node(unused_slabs);
-        unused_slabs = slab->node.left;
+    if (*unused) {
+        slab = slab_of_node(*unused);
+        *unused = slab->node.left;
     } else {
-        if (!commit_entry(&slab_table, slabs_used, sizeof *slab))
+        size_t end = tables.used + entry_bytes(words);
+        if (!commit_tables(&tables.committed_above, end))
             return NULL;
-        slab = slab_at(slabs_used++);
+        slab = (void *)(tables.middle + tables.used);
+        tables.used = end;
     }
-    *number_of(unit) = (uint32_t)(slab - slab_at(0));
+    *number_of(unit) = (entry_number)((size_t)((char *)slab - tables.middle) / ENTRY_STEP);
     slab->node.key = unit;
     return slab;
 }
 
 static void give_entry(struct slab *slab)
 {
-    slab->node.left = unused_slabs;
-    unused_slabs = &slab->node;
+    struct tree_node **unused = &tables.unused[words_for(slab->capacity)];
+
+    slab->node.left = *unused;
+    *unused = &slab->node;
 }
 
 static void set_all_free(struct slab *slab)
 {
     unsigned left = slab->capacity;
 
-    for (unsigned word = 0; word < SLAB_WORDS; word++) {
+    for (unsigned word = 0; left > 0; word++) {
         unsigned bits = left < 64 ? left : 64;
         slab->free_bits[word] = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
         left -= bits;
@@ -195,11 +232,13 @@ static struct slab *take_slab(struct slab_set *set, unsigned size_class)
         lock_take(&zone.lock);
     }
     char *start = zone_take(1, UNIT_SLAB + size_class, &fresh);
-    if (start && !(slab = take_entry(zone_unit(start))))
+    unsigned capacity = capacity_of(size_class);
+    if (start && !(slab = take_entry(zone_unit(start), words_for(capacity))))
         zone_give(start, 1);
     if (slab) {
         /* Here, because whoever holds the lock may look at the owners of all slabs. */
         slab->owner = set;
+        slab->capacity = (uint16_t)capacity;
         counter_add(&units_of_class[size_class], 1);
     }
     lock_drop(&zone.lock);
@@ -214,8 +253,6 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     if (!slab)
         return NULL;
     unsigned bytes = (unsigned)slab_class_bytes(size_class);
-    size_t objects = UNIT_BYTES / bytes;
-    slab->capacity = (uint16_t)(objects < SLAB_MOST_OBJECTS ? objects : SLAB_MOST_OBJECTS);
     slab->free_count = slab->capacity;
     slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);
     set_all_free(slab);
@@ -229,7 +266,9 @@ static unsigned take_from(struct slab *slab, size_t bytes, void **objects, unsig
     char *start = start_of(slab);
     unsigned taken = 0;
 
-    for (unsigned word = 0; word < SLAB_WORDS && taken < count; word++) {
+    if (count > slab->free_count)
+        count = slab->free_count;
+    for (unsigned word = 0; taken < count; word++) {
         uint64_t bits = slab->free_bits[word];
         for (; bits && taken < count; bits &= bits - 1)
             *--objects = start + (64 * word + (unsigned)__builtin_ctzll(bits)) * bytes, taken++;
@@ -353,7 +392,7 @@ static const char *verify_slab(const struct slab_set *set, unsigned size_class,
 {
     unsigned bits = 0;
 
-    for (unsigned word = 0; word < SLAB_WORDS; word++)
+    for (unsigned word = 0; word < words_for(slab->capacity); word++)
         bits += (unsigned)__builtin_popcountll(slab->free_bits[word]);
     if (slab->owner != set)
         return "open slab of another set";

@@ -36,9 +36,6 @@ enum unit_kind {
 
 enum { ZONE_HINTS = 33 };
 
-/* The processor's: what one thread writes often lies apart from what all read. */
-enum { CACHE_LINE_BYTES = 64 };
-
 struct zone {
     /* What every free reads. */
     uintptr_t base; /* start of unit 0, a multiple of UNIT_BYTES */

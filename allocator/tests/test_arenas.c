@@ -11,19 +11,19 @@ static void test_a_heap_goes_on_in_the_end(void **state)
     (void)state;
     enum { MOST = 100 };
     struct arena_place place = {0};
-    struct block_heap *arena = &arenas[0];
+    struct block_heap *arena = &first_arena;
     int waits = 0;
 
     if (os_processors() == 1)
         skip();
-    while (arena == &arenas[0] && waits < MOST) {
+    while (arena == &first_arena && waits < MOST) {
         arena = arena_take_slow(&place);
         lock_drop(&arena->lock);
         waits++;
     }
     assert_in_range(waits, 2, MOST - 1);
-    assert_ptr_equal(arena, &arenas[1]);
-    assert_ptr_equal(arena_take(&place), &arenas[1]);
+    assert_ptr_equal(arena, arena_at(1));
+    assert_ptr_equal(arena_take(&place), arena_at(1));
 
     /* What was taken there goes back there. */
     void *ptr = block_alloc(arena, 20000, ALIGNMENT, true);
@@ -42,7 +42,7 @@ static void test_others_are_asked_before_one_grows(void **state)
     struct arena_place place = {.arena = 1};
     struct block_heap *second = arena_take_slow(&place);
     assert_int_equal(place.arena, 1);
-    assert_ptr_equal(second, &arenas[1]);
+    assert_ptr_equal(second, arena_at(1));
     char *hole = block_alloc(second, 30000, ALIGNMENT, true);
     char *stop = block_alloc(second, 100, ALIGNMENT, true);
     (void)block_free(second, hole);

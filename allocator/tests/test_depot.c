@@ -36,10 +36,10 @@ static void end_second_thread(pthread_t thread)
 
 static unsigned take(void **objects, unsigned count)
 {
-    struct lock *lock = &heap_slabs[0].classes[size_class].lock;
+    struct lock *lock = &heap_slabs[0]->classes[size_class].lock;
 
     lock_take(lock);
-    unsigned taken = depot_take(&heap_slabs[0], size_class, objects, count);
+    unsigned taken = depot_take(heap_slabs[0], size_class, objects, count);
     lock_drop(lock);
     return taken;
 }
@@ -86,18 +86,18 @@ static void test_what_threads_free_is_put_down(void **state)
     for (unsigned i = 0; i < taken; i++)
         for (unsigned j = 0; j < i; j++)
             assert_ptr_not_equal(objects[i], objects[j]);
-    assert_true(depot_put(&heap_slabs[0], size_class, objects, taken));
-    assert_false(depot_put(&heap_slabs[0], size_class, objects, DEPOT_OBJECTS));
+    assert_true(depot_put(heap_slabs[0], size_class, objects, taken));
+    assert_false(depot_put(heap_slabs[0], size_class, objects, DEPOT_OBJECTS));
 
     /* What lies there since the last look goes; that somebody took some counts. */
     depot_decay(false);
     assert_int_equal(take(objects, taken / 2), taken / 2);
-    assert_true(depot_put(&heap_slabs[0], size_class, objects, taken / 2));
+    assert_true(depot_put(heap_slabs[0], size_class, objects, taken / 2));
     depot_decay(false);
     assert_int_equal(depot.counts[size_class], taken / 2);
     (void)mem_idle();
     assert_int_equal(depot.counts[size_class], 0);
-    assert_null(slab_verify(&heap_slabs[0]));
+    assert_null(slab_verify(heap_slabs[0]));
     end_second_thread(thread);
 }
 

@@ -1,0 +1,16 @@
+#include "allocator/base.h"
+
+/* All of the depot, the first table of large objects, and a slab set for each memory node but the
+ * first: 25 KiB together. */
+enum { BASE_BYTES = 32 * 1024 };
+
+static size_t taken_bytes;
+static _Alignas(CACHE_LINE_BYTES) char memory[BASE_BYTES] COLD_DATA;
+
+void *base_take(size_t bytes)
+{
+    size_t rounded = (bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
+    size_t start = __atomic_fetch_add(&taken_bytes, rounded, __ATOMIC_RELAXED);
+
+    return start + rounded <= sizeof memory ? memory + start : NULL;
+}
