@@ -15,11 +15,21 @@ enum { REUSED_SHIFT = 2 };
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
-struct kept kept COLD_DATA;
+struct mapping {
+    struct kept_range range;
+    uint32_t number; /* the later it came the higher */
+    bool is_old;     /* was kept already at the last kept_decay, most of it */
+    bool is_pinned;  /* the kernel refused to move some of it */
+};
+
+struct kept kept;
+
+/* The first kept.count of them, in the order of their addresses. */
+static struct mapping mappings[KEPT_MAPPINGS] COLD_DATA;
 
 static struct kept_range *range_of(size_t index)
 {
-    return &kept.mappings[index].range;
+    return &mappings[index].range;
 }
 
 uint32_t kept_new_id(void)
@@ -32,7 +42,7 @@ static void forget(size_t index)
     kept.bytes -= range_of(index)->bytes;
     kept.count--;
     for (size_t i = index; i < kept.count; i++)
-        kept.mappings[i] = kept.mappings[i + 1];
+        mappings[i] = mappings[i + 1];
     /* What grew before counts for what was kept meanwhile. */
     if (kept.count == 0)
         kept.grown_bytes = 0;
@@ -77,7 +87,7 @@ static size_t oldest(void)
     size_t best = 0;
 
     for (size_t i = 1; i < kept.count; i++)
-        if (kept.mappings[i].number < kept.mappings[best].number)
+        if (mappings[i].number < mappings[best].number)
             best = i;
     return best;
 }
@@ -137,13 +147,13 @@ static bool are_neighbours(const struct kept_range *below, const struct kept_ran
 
 /* Makes one of a range and the kept ones of the same mapping right below and above it; it is as old
  * as most of it. */
-static struct kept_mapping merge(struct kept_range freed)
+static struct mapping merge(struct kept_range freed)
 {
-    struct kept_mapping merged = {.range = freed, .number = ++kept.last_number};
+    struct mapping merged = {.range = freed, .number = ++kept.last_number};
     size_t old_bytes = 0;
 
     for (size_t i = kept.count; i-- > 0;) {
-        struct kept_mapping mapping = kept.mappings[i];
+        struct mapping mapping = mappings[i];
         bool is_below = are_neighbours(&mapping.range, &merged.range);
         if (mapping.range.id != freed.id ||
             !(is_below || are_neighbours(&merged.range, &mapping.range)))
@@ -160,14 +170,14 @@ static struct kept_mapping merge(struct kept_range freed)
 }
 
 /* Puts a mapping at its place; the smallest goes where there are too many. */
-static void insert(struct kept_mapping mapping)
+static void insert(struct mapping mapping)
 {
     if (kept.count == KEPT_MAPPINGS)
         kept.unmapped_bytes += unmap_all_of(smallest());
     size_t at = kept.count++;
     for (; at > 0 && range_of(at - 1)->start > mapping.range.start; at--)
-        kept.mappings[at] = kept.mappings[at - 1];
-    kept.mappings[at] = mapping;
+        mappings[at] = mappings[at - 1];
+    mappings[at] = mapping;
     kept.bytes += mapping.range.bytes;
 }
 
@@ -226,7 +236,7 @@ static size_t choose_to_move(size_t bytes)
 
     for (size_t i = 0; i < kept.count; i++) {
         size_t mapped = range_of(i)->bytes;
-        if (kept.mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES)
+        if (mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES)
             continue;
         if (chosen < bytes ? mapped > chosen : mapped >= bytes && mapped < chosen) {
             best = i;
@@ -257,7 +267,7 @@ static bool move_end(size_t index, size_t bytes, char *target, struct kept_piece
         add_piece(pieces, target, *moved, kept_new_id());
         return true;
     }
-    kept.mappings[index].is_pinned = true;
+    mappings[index].is_pinned = true;
     if (result == OS_TORN)
         return false;
     *moved = 0;
@@ -348,7 +358,7 @@ void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces)
     pieces->count = 0;
     if (index == KEPT_MAPPINGS)
         return NULL;
-    struct kept_mapping mapping = kept.mappings[index];
+    struct mapping mapping = mappings[index];
     char *start = (char *)mapping.range.start + gap;
     size_t above = mapping.range.bytes - gap - bytes;
     cut_end(index, mapping.range.bytes - gap);
@@ -391,7 +401,7 @@ void kept_make_way(size_t bytes)
     size_t due = (kept.grown_bytes < most ? kept.grown_bytes : most) & ~(MADE_WAY_STEP_BYTES - 1);
     for (size_t i = 0; i < kept.count && due > 0;) {
         size_t mapped = range_of(i)->bytes, given = mapped < due ? mapped : due;
-        if (!kept.mappings[i].is_old) {
+        if (!mappings[i].is_old) {
             i++;
             continue;
         }
@@ -408,10 +418,10 @@ size_t kept_decay(bool all)
     size_t before = kept.bytes;
 
     for (size_t i = 0; i < kept.count;) {
-        if (all || kept.mappings[i].is_old)
+        if (all || mappings[i].is_old)
             (void)unmap_all_of(i);
         else
-            kept.mappings[i++].is_old = true;
+            mappings[i++].is_old = true;
     }
     if (kept.reused_bytes <= kept.most >> REUSED_SHIFT)
         kept.most /= 2;

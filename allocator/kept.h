@@ -24,13 +24,6 @@ struct kept_range {
     uint32_t id;
 };
 
-struct kept_mapping {
-    struct kept_range range;
-    uint32_t number; /* the later it came the higher */
-    bool is_old;     /* was kept already at the last kept_decay, most of it */
-    bool is_pinned;  /* the kernel refused to move some of it */
-};
-
 enum { KEPT_MAPPINGS = 256 };
 
 struct kept {
@@ -40,7 +33,6 @@ struct kept {
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
     size_t reused_bytes;   /* since the last kept_decay */
     uint32_t last_id, last_number;
-    struct kept_mapping mappings[KEPT_MAPPINGS]; /* last: few programs use more than some */
 };
 
 /* Those of all threads; large_objects.lock guards them. */
