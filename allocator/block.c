@@ -4,11 +4,11 @@
 
 #include "allocator/fault.h"
 
-/* Free units inside a block go back to the zone at once from so many on, a MiB. Fewer stay until
+/* Free units inside a block go back to the zone at once from so many on, 512 KiB. Fewer stay until
  * slabs want them or block_decay finds them idle: a heap of blocks that are replaced all the time
  * keeps its memory so, and the zone stays free of small runs (EXPERIMENTS.md, "Giving units back
  * from the block heap, again"). */
-enum { RELEASE_UNITS = 128 };
+enum { RELEASE_UNITS = 64 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 

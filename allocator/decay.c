@@ -24,6 +24,8 @@ enum {
     BLOCKS_PER_INTERVAL = 16384,
     /* Kept mappings go by this part of what the zone grows. */
     MAKE_WAY_PART = 2,
+    /* So often they get older. */
+    STEPS_PER_LARGE = 2,
     INTERVAL_MS = 100
 };
 
@@ -108,7 +110,7 @@ unsigned decay_look(void)
             step();
         }
         make_way();
-        if (is_late || is_step)
+        if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
             (void)large_decay(false);
         lock_drop(&decay.lock);
     }
