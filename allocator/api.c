@@ -31,9 +31,9 @@ void *mem_malloc(size_t size)
 
 void mem_free(void *ptr)
 {
-    unsigned kind = zone_kind(ptr);
+    unsigned kind = UNIT_FOREIGN;
 
-    if (!heap_try_free(&heap_plain, ptr, kind))
+    if (zone_find_kind(ptr, &kind) ? !heap_try_free(&heap_plain, ptr, kind) : ptr != NULL)
         plain_free(ptr, kind);
 }
 

@@ -21,9 +21,10 @@ static inline void *api_malloc_ts(size_t size)
 
 static inline void api_free(void *ptr)
 {
-    unsigned kind = zone_kind(ptr);
+    unsigned kind = UNIT_FOREIGN;
 
-    if (!heap_try_free(heaps_current, ptr, kind))
+    /* Many programs free NULL as often as anything else. */
+    if (zone_find_kind(ptr, &kind) ? !heap_try_free(heaps_current, ptr, kind) : ptr != NULL)
         api_free_ts(ptr, kind);
 }
 

@@ -80,13 +80,23 @@ static inline size_t zone_limit(void)
     return __atomic_load_n(&zone.limit, __ATOMIC_RELAXED);
 }
 
-static inline unsigned zone_kind(const void *address)
+/* Sets *kind to the kind of the address's unit; false where that lies outside of the zone, as NULL
+ * does. */
+static inline bool zone_find_kind(const void *address, unsigned *kind)
 {
     size_t offset = zone_offset(address);
 
     if (__builtin_expect(offset >= zone_limit(), 0))
-        return UNIT_FOREIGN;
-    return __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
+        return false;
+    *kind = __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
+    return true;
+}
+
+static inline unsigned zone_kind(const void *address)
+{
+    unsigned kind;
+
+    return zone_find_kind(address, &kind) ? kind : UNIT_FOREIGN;
 }
 
 /* Whether units of this kind belong to an arena. */

@@ -1,7 +1,7 @@
 /* Calls one pair of functions COUNT times, for counting instructions: instructions FAMILY SIZE
- * COUNT.  FAMILY is plain, ts, or none for the loop alone; wave allocates COUNT objects before it
- * frees the last of them first, and starts a thread half way: the heap is in two parts, far from
- * each other, and memory of both goes back to the system. */
+ * COUNT.  FAMILY is plain, ts, null, which only frees NULL, or none for the loop alone; wave
+ * allocates COUNT objects before it frees the last of them first, and starts a thread half way: the
+ * heap is in two parts, far from each other, and memory of both goes back to the system. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +57,8 @@ int main(int argc, char **argv)
         release = mem_free;
     } else if (strcmp(argv[1], "ts") == 0) {
         allocate = mem_malloc_ts;
+        release = mem_free_ts;
+    } else if (strcmp(argv[1], "null") == 0) {
         release = mem_free_ts;
     }
     size_t size = strtoul(argv[2], NULL, 10);
