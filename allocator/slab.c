@@ -123,9 +123,9 @@ struct slab_set *slab_owner(const void *object)
 
 /* Divides by the class size with a multiplication: the reciprocal is 2^32 / size rounded up, exact
  * for offsets within a unit and sizes of at least 16 (the error stays below offset / 2^32). */
-static size_t object_index(const struct slab *slab, size_t offset)
+static size_t object_index(uint32_t reciprocal, size_t offset)
 {
-    return (size_t)(((uint64_t)offset * slab->reciprocal) >> 32);
+    return (size_t)(((uint64_t)offset * reciprocal) >> 32);
 }
 
 static unsigned capacity_of(unsigned size_class)
@@ -306,14 +306,6 @@ static void give_slab(struct slab *slab, unsigned size_class)
     counter_add(&units_of_class[size_class], (size_t)-1);
 }
 
-static void release(struct slab_set *set, struct slab *slab, unsigned size_class)
-{
-    (void)tree_remove(&set->classes[size_class].open, &slab->node);
-    lock_take(&zone.lock);
-    give_slab(slab, size_class);
-    lock_drop(&zone.lock);
-}
-
 /* The slab of a live object; aborts where that is gone, and its entry perhaps another's. */
 static inline struct slab *live_slab(const void *object, size_t unit)
 {
@@ -324,46 +316,65 @@ static inline struct slab *live_slab(const void *object, size_t unit)
     return slab;
 }
 
-/* Puts one object back; returns whether the slab left the set with that. */
-static inline bool put_one(struct slab_set *set, struct slab *slab, unsigned size_class,
-                           void *object, size_t offset)
+/* Puts those of the objects back that lie in this slab, up to the first that does not; returns how
+ * many. */
+static inline unsigned put_run(struct slab *slab, size_t bytes, void *const *objects,
+                               unsigned count)
 {
-    size_t index = object_index(slab, offset);
-    uint64_t *word = &slab->free_bits[index / 64], bit = UINT64_C(1) << (index % 64);
+    const char *start = start_of(slab);
+    const unsigned capacity = slab->capacity;
+    const uint32_t reciprocal = slab->reciprocal;
+    unsigned put;
 
-    if (__builtin_expect(index * slab_class_bytes(size_class) != offset, 0) ||
-        __builtin_expect(index >= slab->capacity, 0))
-        fault_die("invalid pointer", object);
-    if (__builtin_expect((*word & bit) != 0, 0))
-        fault_die("double free", object);
-    *word |= bit;
-    slab->free_count++;
-    if (__builtin_expect(slab->free_count == 1, 0))
-        tree_insert(&set->classes[size_class].open, &slab->node);
-    if (__builtin_expect(slab->free_count != slab->capacity, 1))
-        return false;
-    release(set, slab, size_class);
-    return true;
+    for (put = 0; put < count; put++) {
+        size_t offset = (size_t)((char *)objects[put] - start);
+        if (offset >= UNIT_BYTES)
+            break;
+        size_t index = object_index(reciprocal, offset);
+        uint64_t *word = &slab->free_bits[index / 64], bit = UINT64_C(1) << (index % 64);
+        if (__builtin_expect(index * bytes != offset || index >= capacity, 0))
+            fault_die("invalid pointer", objects[put]);
+        if (__builtin_expect((*word & bit) != 0, 0))
+            fault_die("double free", objects[put]);
+        *word |= bit;
+    }
+    return put;
+}
+
+/* Brings a slab whose number of free objects was `before` to its place: among the open ones, or
+ * back to the zone. */
+static void settle(struct slab_set *set, struct slab *slab, unsigned size_class, unsigned before)
+{
+    struct tree_node **open = &set->classes[size_class].open;
+
+    if (__builtin_expect(slab->free_count != slab->capacity, 1)) {
+        if (before == 0)
+            tree_insert(open, &slab->node);
+        return;
+    }
+    if (before > 0)
+        (void)tree_remove(open, &slab->node);
+    lock_take(&zone.lock);
+    give_slab(slab, size_class);
+    lock_drop(&zone.lock);
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
 {
-    size_t last_unit = SIZE_MAX;
-    struct slab *slab = NULL;
     unsigned kept = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        size_t offset = zone_offset(objects[i]), unit = offset >> UNIT_SHIFT;
-        /* Objects that were freed one after the other often lie in one slab. */
-        if (unit != last_unit)
-            slab = live_slab(objects[i], unit);
-        last_unit = unit;
+    for (unsigned i = 0; i < count;) {
+        struct slab *slab = live_slab(objects[i], zone_unit(objects[i]));
         if (slab->owner != set) {
-            objects[kept++] = objects[i];
+            objects[kept++] = objects[i++];
             continue;
         }
-        if (put_one(set, slab, size_class, objects[i], offset & (UNIT_BYTES - 1)))
-            last_unit = SIZE_MAX;
+        /* Objects that were freed one after the other often lie in one slab. */
+        unsigned before = slab->free_count;
+        unsigned put = put_run(slab, slab_class_bytes(size_class), objects + i, count - i);
+        slab->free_count = (uint16_t)(before + put);
+        settle(set, slab, size_class, before);
+        i += put;
     }
     return kept;
 }
