@@ -44,8 +44,7 @@ static void set_count(unsigned size_class, unsigned count)
 bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count)
 {
     /* An object of another set can only come from a heap whose creation closed the depot. */
-    if (os_is_single_threaded() || !serves(set) ||
-        __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
+    if (!serves(set) || __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
         return false;
     lock_take(&set->classes[size_class].lock);
     unsigned before = depot.counts[size_class];

@@ -28,10 +28,23 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
     return front->bottoms[kind] + count * (uint64_t)FRONT_SLOT_BYTES;
 }
 
+/* A table, because a division takes as long as the rest of a refill. */
+#define CAPACITY(steps)                              \
+    ((steps) << SLAB_STEP_SHIFT <= FRONT_SMALL_BYTES \
+         ? FRONT_MOST_OBJECTS                        \
+         : FRONT_MOST_BYTES / ((steps) << SLAB_STEP_SHIFT))
+#define CAPACITIES_4(steps) \
+    CAPACITY(steps), CAPACITY((steps) + 1), CAPACITY((steps) + 2), CAPACITY((steps) + 3)
+#define CAPACITIES_16(steps)                                                   \
+    CAPACITIES_4(steps), CAPACITIES_4((steps) + 4), CAPACITIES_4((steps) + 8), \
+        CAPACITIES_4((steps) + 12)
+const uint8_t front_capacities[SLAB_CLASSES] = {CAPACITIES_16(1), CAPACITIES_16(17),
+                                                CAPACITIES_16(33), CAPACITIES_16(49)};
+
 /* What a bin may hold, and its bottom. */
 static unsigned slots_for(unsigned kind)
 {
-    return front_capacity(kind - UNIT_SLAB) + 1;
+    return front_capacities[kind - UNIT_SLAB] + 1u;
 }
 
 /* Gives a bin its slots. */
@@ -57,7 +70,7 @@ static unsigned raise_limit(struct front *front, unsigned kind)
     if (front->bottoms[kind] == 0)
         place_bin(front, kind);
     unsigned room = (unsigned)(front->limits[kind] - front->bottoms[kind]) / FRONT_SLOT_BYTES;
-    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacity(kind - UNIT_SLAB);
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacities[kind - UNIT_SLAB];
     room = wanted < most ? wanted : most;
     front->limits[kind] = (uint16_t)top_for(front, kind, room);
     return room;
@@ -126,7 +139,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         memmove(slots, slots + going, (count - going) * sizeof *old);
         set_top(front, kind, top_for(front, kind, count - going));
         add_net(front, size_class, -(int64_t)going);
-        if (!depot_put(set, size_class, old, going))
+        if (os_is_single_threaded() || !depot_put(set, size_class, old, going))
             put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);

@@ -36,13 +36,8 @@ enum {
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
 
-/* The most objects of a class that a bin holds. */
-static inline unsigned front_capacity(unsigned size_class)
-{
-    size_t bytes = slab_class_bytes(size_class);
-
-    return bytes <= FRONT_SMALL_BYTES ? FRONT_MOST_OBJECTS : (unsigned)(FRONT_MOST_BYTES / bytes);
-}
+/* The most objects of each class that a bin holds. */
+extern const uint8_t front_capacities[SLAB_CLASSES] HIDDEN;
 
 /* The capacities of all classes and their bottoms: the first 8 have the most, and
  * 256 / n, rounded down, for n from 9 to 64 add up to 495. */

@@ -55,16 +55,17 @@ static size_t limit_unit(void)
     return zone.limit >> UNIT_SHIFT;
 }
 
-/* Longer runs than there are hints for start where the longest hint says, and teach it nothing. */
+/* Longer runs than there are hints for start where the last hint says, and teach it nothing. */
 static size_t hint_for(size_t units)
 {
-    return zone.hint[units < ZONE_HINTS ? units : ZONE_HINTS - 1];
+    return zone.hints[units < ZONE_HINTS ? units : ZONE_HINTS - 1];
 }
 
-static void raise_hint(size_t units, size_t unit)
+/* No run of so many units starts below `unit`, and so no longer one. */
+static void raise_hints(size_t units, size_t unit)
 {
-    if (units < ZONE_HINTS)
-        zone.hint[units] = unit;
+    for (; units < ZONE_HINTS && zone.hints[units] < unit; units++)
+        zone.hints[units] = unit;
 }
 
 /* Finds the lowest free run of `units`; returns the limit where there is none. */
@@ -84,28 +85,31 @@ static size_t find_run(size_t units)
         }
         run = is_free(unit) ? run + 1 : 0;
         if (run == units) {
-            raise_hint(units, unit + 1 - units);
+            raise_hints(units, unit + 1 - units);
             return unit + 1 - units;
         }
     }
     /* What is free at the top may become a run once the zone grows. */
-    raise_hint(units, end - run);
+    raise_hints(units, end - run);
     return end;
 }
 
 /* A run became free somewhere: the hints of all lengths that it satisfies may not lie above it. */
 static void lower_hints(size_t first, size_t end)
 {
-    size_t start = first;
-    size_t after = end;
+    const size_t longest = ZONE_HINTS - 1;
+    size_t start = first, after = end;
 
-    while (start > 0 && is_free(start - 1) && end - start < ZONE_HINTS)
+    /* Even with all that may be free below it none does. */
+    if (zone.hints[longest] + longest <= first)
+        return;
+    while (start > 0 && is_free(start - 1) && first - start < longest)
         start--;
-    while (after < limit_unit() && is_free(after) && after - start < ZONE_HINTS)
+    while (after < limit_unit() && is_free(after) && after - start < longest)
         after++;
-    for (size_t units = 1; units < ZONE_HINTS && units <= after - start; units++)
-        if (start < zone.hint[units])
-            zone.hint[units] = start;
+    size_t units = after - start < longest ? after - start : longest;
+    for (; start < zone.hints[units]; units--)
+        zone.hints[units] = start;
 }
 
 static bool commit_map(size_t limit)

@@ -15,6 +15,7 @@
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
+#include "allocator/include/allocator.h"
 #include "allocator/lock.h"
 
 /* 8 KiB: a program with few objects in each of 32 classes holds 32 partly used units, so units are
@@ -34,7 +35,8 @@ enum unit_kind {
     UNIT_SLAB                                /* UNIT_SLAB + c: a slab of size class c */
 };
 
-enum { ZONE_HINTS = 33 };
+/* One for each length up to that of the largest block, and hints[0], which is 0. */
+enum { ZONE_HINTS = 2 + (MEM_MMAP_THRESHOLD >> UNIT_SHIFT) };
 
 struct zone {
     /* What every free reads. */
@@ -62,8 +64,9 @@ struct zone {
     size_t gap_start, gap_end;
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
-    /* No free run of n units starts below unit hint[n]; hint[0] is not used. */
-    size_t hint[ZONE_HINTS];
+    /* No free run of 2^n units or more starts below unit hints[n], which is at most hints[n + 1].
+     */
+    size_t hints[ZONE_HINTS];
 };
 
 extern struct zone zone HIDDEN;

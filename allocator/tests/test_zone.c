@@ -1,0 +1,67 @@
+/* Runs of units; this test looks inside the library. */
+#include "allocator/tests/test_common.h"
+#include "allocator/zone.h"
+
+enum { RUNS = 300, STEPS = 20000, LONGEST = 40 };
+
+struct run {
+    void *start;
+    size_t units;
+};
+
+static bool is_free(size_t unit)
+{
+    return zone.map[unit] == UNIT_CLEAN || zone.map[unit] == UNIT_DIRTY;
+}
+
+/* Where a run of `units` must be taken: the end of the zone where it has to grow. */
+static size_t lowest_run(size_t units)
+{
+    size_t run = 0, end = zone.limit >> UNIT_SHIFT;
+
+    for (size_t unit = 0; unit < end; unit++) {
+        run = is_free(unit) ? run + 1 : 0;
+        if (run == units)
+            return unit + 1 - units;
+    }
+    return end - run;
+}
+
+/* Mostly short ones, as programs ask for them. */
+static size_t some_units(uint64_t *state)
+{
+    return random_below(state, 4) > 0 ? 1 + random_below(state, 4)
+                                      : 1 + random_below(state, LONGEST);
+}
+
+static void test_lowest_run(void **state)
+{
+    static struct run runs[RUNS];
+    uint64_t random = 1;
+
+    (void)state;
+    /* Others who move the break would leave gaps. */
+    zone_avoid_break(0);
+    (void)zone_take_run(1, UNIT_BLOCK);
+    for (unsigned step = 0; step < STEPS; step++) {
+        struct run *run = &runs[random_below(&random, RUNS)];
+        if (run->start) {
+            zone_give(run->start, run->units);
+            run->start = NULL;
+            continue;
+        }
+        run->units = some_units(&random);
+        size_t expected = lowest_run(run->units);
+        run->start = zone_take_run(run->units, UNIT_BLOCK);
+        assert_non_null(run->start);
+        assert_int_equal(zone_unit(run->start), expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lowest_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
