@@ -52,7 +52,7 @@ struct kept_pieces {
 };
 
 /* Returns memory of `bytes`, a multiple of the page, whose contents are arbitrary, of up to
- * `pieces_most`, 1 to KEPT_PIECES_MOST, pieces; NULL where hardly anything is kept.  Two or more
+ * `pieces_most`, 1 to KEPT_PIECES_MOST, pieces; NULL where a new mapping is better.  Two or more
  * take the place of one mapping of `bytes`. */
 void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct kept_pieces *pieces);
 /* The same, cut from one mapping and at a multiple of `align`; NULL where none holds that. */
@@ -61,7 +61,7 @@ void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces);
  * are of another mapping than `id`'s. */
 bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id);
 /* So many bytes beside `live_bytes` were mapped anew, and addresses for `room` more: as many kept
- * ones go. */
+ * ones go, unless there are few for so many live ones. */
 void kept_replace(size_t bytes, size_t room, size_t live_bytes);
 /* Kept mappings of so many bytes in all the calls so far, but for what the program has shown that
  * it wants back, go to the system, because the process got new memory elsewhere; those that are not

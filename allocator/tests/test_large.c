@@ -167,6 +167,29 @@ static void test_pieces_make_a_larger_one(void **state)
     free_others(others);
 }
 
+/* Where much is live new memory costs less than moves. */
+static void test_little_does_not_move(void **state)
+{
+    (void)state;
+    const size_t much = (size_t)32 << 20;
+    void *others[PIECES], *live = large_alloc(much, ALIGNMENT, false, NULL);
+    assert_non_null(live);
+    free_apart(others);
+
+    char *object = large_alloc(2 * SIZE, ALIGNMENT, true, NULL);
+    assert_non_null(object);
+    assert_int_equal(kept.bytes, PIECES * SIZE);
+    /* No more is kept beside it than a quarter. */
+    char *whole = large_alloc(much / 4, ALIGNMENT, false, NULL);
+    assert_non_null(whole);
+    assert_true(kept.bytes < SIZE);
+
+    (void)large_free(whole, NULL);
+    (void)large_free(object, NULL);
+    (void)large_free(live, NULL);
+    free_others(others);
+}
+
 static void test_what_is_missing_is_new(void **state)
 {
     (void)state;
@@ -446,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_makes_way_for_growth),
         cmocka_unit_test(test_what_is_wanted_back_stays),
         cmocka_unit_test(test_pieces_make_a_larger_one),
+        cmocka_unit_test(test_little_does_not_move),
         cmocka_unit_test(test_what_is_missing_is_new),
         cmocka_unit_test(test_zeroed_is_zero),
         cmocka_unit_test(test_neighbours_become_one),
