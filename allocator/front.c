@@ -29,10 +29,10 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
 }
 
 /* A table, because a division takes as long as the rest of a refill. */
-#define CAPACITY(steps)                              \
-    ((steps) << SLAB_STEP_SHIFT <= FRONT_SMALL_BYTES \
-         ? FRONT_MOST_OBJECTS                        \
-         : FRONT_MOST_BYTES / ((steps) << SLAB_STEP_SHIFT))
+#define CAPACITY(steps)                                       \
+    (uint8_t)((steps) << SLAB_STEP_SHIFT <= FRONT_SMALL_BYTES \
+                  ? FRONT_MOST_OBJECTS                        \
+                  : FRONT_MOST_BYTES / ((steps) << SLAB_STEP_SHIFT))
 #define CAPACITIES_4(steps) \
     CAPACITY(steps), CAPACITY((steps) + 1), CAPACITY((steps) + 2), CAPACITY((steps) + 3)
 #define CAPACITIES_16(steps)                                                   \

@@ -85,7 +85,7 @@ static inline bool is_block_size(size_t bytes)
 #define SLAB_BLOCK_MOST_BYTES (SLAB_MOST_BYTES + MEM_ALIGNMENT)
 
 /* Lets the heap's front hold a block; false, with nothing done, where it can't, and where slabs
- * serve the sizes by now that such a block served: nobody will ask for it. */
+ * serve the sizes by now that such a block served: hardly anybody will ask for it. */
 static inline bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;

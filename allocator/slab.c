@@ -15,14 +15,18 @@ struct slab {
 /* What is known of slabs lies densely in a table of entries, some longer than others, and another
  * table says where for each unit: most units may well be no slabs (EXPERIMENTS.md, "What a heap
  * costs"). The entries lie above `middle`, the other table below it and upside down, so that a
- * small program holds one page for both. Each is as large as the zone may become, and committed in
- * steps of TABLE_STEP_BYTES.
+ * small program holds one page for both. Each has room for all that the zone may become, the
+ * entries for one of the longest for each unit, and is committed in steps of TABLE_STEP_BYTES. An
+ * entry that is no longer in use is only for others of its length: more may be asked for than there
+ * is room, and blocks serve the size then.
  *
  * The zone's lock guards all of it, but for the entries of live slabs. */
 static struct {
     char *middle;
-    size_t committed_below, committed_above; /* bytes */
-    size_t used;                             /* bytes of entries that were ever in use */
+    struct {
+        size_t committed, most; /* bytes */
+    } below, above;
+    size_t used; /* bytes of entries that were ever in use */
     /* Those that no longer are, by their number of words and linked through `left`. */
     struct tree_node *unused[SLAB_WORDS + 1];
 } tables;
@@ -158,20 +162,42 @@ static bool reserve_tables(void)
         return false;
     }
     tables.middle = start + below - page / 2;
-    tables.committed_below = tables.committed_above = page / 2;
+    tables.below.committed = tables.above.committed = page / 2;
+    tables.below.most = below - page / 2;
+    tables.above.most = above + page / 2;
     return true;
 }
 
-/* Makes the first `bytes` below the middle, or above it, ones that can be read and written. */
-static bool commit_tables(size_t *committed, size_t bytes)
+/* How many bytes more must be committed of a table for its first `bytes`, not more than it has. */
+static size_t step_for(size_t committed, size_t most, size_t bytes)
 {
-    if (bytes <= *committed)
+    size_t more = (bytes - committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
+
+    return more < most - committed ? more : most - committed;
+}
+
+/* Makes the first `bytes` below the middle ones that can be read and written. */
+static bool commit_below(size_t bytes)
+{
+    if (bytes <= tables.below.committed)
         return true;
-    size_t more = (bytes - *committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
-    bool is_above = committed == &tables.committed_above;
-    if (!os_commit(is_above ? tables.middle + *committed : tables.middle - *committed - more, more))
+    size_t more = step_for(tables.below.committed, tables.below.most, bytes);
+    if (bytes > tables.below.most ||
+        !os_commit(tables.middle - tables.below.committed - more, more))
         return false;
-    *committed += more;
+    tables.below.committed += more;
+    return true;
+}
+
+/* The same above it. */
+static bool commit_above(size_t bytes)
+{
+    if (bytes <= tables.above.committed)
+        return true;
+    size_t more = step_for(tables.above.committed, tables.above.most, bytes);
+    if (bytes > tables.above.most || !os_commit(tables.middle + tables.above.committed, more))
+        return false;
+    tables.above.committed += more;
     return true;
 }
 
@@ -181,15 +207,14 @@ static struct slab *take_entry(size_t unit, unsigned words)
     struct tree_node **unused = &tables.unused[words];
     struct slab *slab;
 
-    if ((!tables.middle && !reserve_tables()) ||
-        !commit_tables(&tables.committed_below, (unit + 1) * sizeof(entry_number)))
+    if ((!tables.middle && !reserve_tables()) || !commit_below((unit + 1) * sizeof(entry_number)))
         return NULL;
     if (*unused) {
         slab = slab_of_node(*unused);
         *unused = slab->node.left;
     } else {
         size_t end = tables.used + entry_bytes(words);
-        if (!commit_tables(&tables.committed_above, end))
+        if (!commit_above(end))
             return NULL;
         slab = (void *)(tables.middle + tables.used);
         tables.used = end;

@@ -116,6 +116,8 @@ static bool commit_map(size_t limit)
 {
     size_t needed = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
 
+    if (needed > zone.span >> UNIT_SHIFT)
+        needed = zone.span >> UNIT_SHIFT;
     if (needed <= zone.map_committed)
         return true;
     if (!os_commit(zone.map + zone.map_committed, needed - zone.map_committed))

@@ -64,8 +64,7 @@ struct zone {
     size_t gap_start, gap_end;
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
-    /* No free run of 2^n units or more starts below unit hints[n], which is at most hints[n + 1].
-     */
+    /* No free run of n units starts below unit hints[n], which is at most hints[n + 1]. */
     size_t hints[ZONE_HINTS];
 };
 
@@ -80,16 +79,17 @@ static inline size_t zone_offset(const void *address)
 
 static inline size_t zone_limit(void)
 {
-    return __atomic_load_n(&zone.limit, __ATOMIC_RELAXED);
+    return __atomic_load_n(&zone.limit, __ATOMIC_ACQUIRE);
 }
 
 /* Sets *kind to the kind of the address's unit; false where that lies outside of the zone, as NULL
  * does. */
 static inline bool zone_find_kind(const void *address, unsigned *kind)
 {
-    size_t offset = zone_offset(address);
+    /* First, so that a limit above 0 comes with the base that it was set for. */
+    size_t limit = zone_limit(), offset = zone_offset(address);
 
-    if (__builtin_expect(offset >= zone_limit(), 0))
+    if (__builtin_expect(offset >= limit, 0))
         return false;
     *kind = __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
     return true;

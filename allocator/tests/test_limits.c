@@ -376,9 +376,60 @@ static void test_more_holes_than_mappings(void **state)
     try_size(50000, 1);
 }
 
+/* The allocator reserves addresses by what it may have of them when it begins. */
+static void begin_in_little_room(void)
+{
+    struct rlimit before, little;
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages;
+
+    assert_true(file && fscanf(file, "%ld", &pages) == 1);
+    (void)fclose(file);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    little = before;
+    little.rlim_cur = (rlim_t)pages * 4096 + 100 * 1024;
+    assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+    mem_free(mem_malloc(40));
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
+/* What the allocator knows of slabs of one size is of no use for another's, and room for it ends;
+ * what live objects hold is not written over. */
+static void test_slabs_of_ever_other_sizes(void **state)
+{
+    static const size_t sizes[] = {16, 32, 48};
+    enum { LINE = 64 };
+    struct node {
+        struct node *next;
+    } *objects = NULL, *object;
+    char expected[LINE], *watched;
+
+    (void)state;
+    skip_where_memory_is_counted();
+    begin_in_little_room();
+    memset(expected, 0x5a, sizeof expected);
+    watched = mem_malloc(sizeof expected);
+    assert_non_null(watched);
+    memcpy(watched, expected, sizeof expected);
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        for (size_t n = 0; n < 440 * MIB / sizes[i] && (object = mem_malloc(sizes[i])); n++) {
+            object->next = objects;
+            objects = object;
+        }
+        assert_memory_equal(watched, expected, sizeof expected);
+        while ((object = objects) != NULL) {
+            objects = object->next;
+            mem_free(object);
+        }
+        (void)mem_idle();
+    }
+    mem_free(watched);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slabs_of_ever_other_sizes),
         cmocka_unit_test(test_every_magnitude),
         cmocka_unit_test(test_aligned_objects_side_by_side),
         cmocka_unit_test(test_ten_million_objects),
