@@ -14,7 +14,8 @@
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
  * (EXPERIMENTS.md, "huge pages"). */
-#define HUGE_FROM ((size_t)12 << 20)
+#define HUGE_FROM        ((size_t)12 << 20)
+#define HUGE_FROM_SHARED ((size_t)6 << 20) /* where threads meet at the process's page tables */
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
@@ -138,7 +139,9 @@ static bool reserve_map(void)
 
 static bool is_huge(void)
 {
-    return zone.owned_units << UNIT_SHIFT >= HUGE_FROM;
+    size_t from = os_is_single_threaded() ? HUGE_FROM : HUGE_FROM_SHARED;
+
+    return zone.owned_units << UNIT_SHIFT >= from;
 }
 
 /* Makes bytes [offset, offset + bytes) of the window ours, in huge pages where that is asked for.
