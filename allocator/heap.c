@@ -81,18 +81,15 @@ static inline bool is_block_size(size_t bytes)
     return bytes < MEM_MMAP_THRESHOLD && !is_slab_size(bytes);
 }
 
-/* The block that serves an object of SLAB_MOST_BYTES. */
-#define SLAB_BLOCK_MOST_BYTES (SLAB_MOST_BYTES + MEM_ALIGNMENT)
-
 /* Lets the heap's front hold a block; false, with nothing done, where it can't, and where slabs
- * serve the sizes by now that such a block served: hardly anybody will ask for it. */
+ * serve by now what such a block served, up to MEM_ALIGNMENT less than its size: hardly anybody
+ * will ask for it. */
 static inline bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;
     size_t size = block_front_takes(front, ptr);
 
-    if (size == 0 || (__builtin_expect(size <= SLAB_BLOCK_MOST_BYTES, 0) &&
-                      is_slab_size(size - SLAB_BLOCK_MOST_BYTES + SLAB_MOST_BYTES)))
+    if (size == 0 || __builtin_expect(is_slab_size(size - MEM_ALIGNMENT), 0))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
     if (block_front_has_room(front, size))
