@@ -88,7 +88,7 @@ void api_free_ts(void *ptr, unsigned kind)
 
     if (heap != &heap_none) {
         heap_free_kind(heap, ptr, kind);
-    } else if (ptr) {
+    } else {
         heap = heaps_enter();
         heap_free(heap, ptr);
         heaps_leave(heap);

@@ -8,7 +8,7 @@
 
 /* The slow ways of the thread-safe family. */
 NOINLINE void *api_alloc_ts(size_t size, size_t alignment, bool zeroed);
-NOINLINE void api_free_ts(void *ptr, unsigned kind);
+NOINLINE void api_free_ts(void *ptr, unsigned kind); /* not of NULL */
 
 static inline void *api_malloc_ts(size_t size)
 {
@@ -23,7 +23,7 @@ static inline void api_free(void *ptr)
 {
     unsigned kind = UNIT_FOREIGN;
 
-    /* Many programs free NULL as often as anything else. */
+    /* Many programs free NULL as often as anything else: before the heap is looked up. */
     if (zone_find_kind(ptr, &kind) ? !heap_try_free(heaps_current, ptr, kind) : ptr != NULL)
         api_free_ts(ptr, kind);
 }

@@ -48,14 +48,15 @@ void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool wai
     void *ptr = NULL;
 
     for (unsigned i = 0; i < arena_used() && !ptr; i++) {
+        struct block_heap *arena = arena_at(i);
         if (i == index)
             continue;
         if (waits)
-            lock_take(&arena_at(i)->lock);
-        else if (!lock_try(&arena_at(i)->lock))
+            lock_take(&arena->lock);
+        else if (!lock_try(&arena->lock))
             continue;
-        ptr = block_alloc(arena_at(i), bytes, align, false);
-        lock_drop(&arena_at(i)->lock);
+        ptr = block_alloc(arena, bytes, align, false);
+        lock_drop(&arena->lock);
     }
     return ptr;
 }
@@ -65,10 +66,11 @@ bool arena_give_some(void)
     bool has_given = false;
 
     for (unsigned i = 0; i < arena_used() && !has_given; i++) {
-        if (!lock_try(&arena_at(i)->lock))
+        struct block_heap *arena = arena_at(i);
+        if (!lock_try(&arena->lock))
             continue;
-        has_given = block_give_some(arena_at(i));
-        lock_drop(&arena_at(i)->lock);
+        has_given = block_give_some(arena);
+        lock_drop(&arena->lock);
     }
     return has_given;
 }
@@ -76,9 +78,10 @@ bool arena_give_some(void)
 void arena_decay(size_t most)
 {
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arena_at(i)->lock);
-        block_decay(arena_at(i), most);
-        lock_drop(&arena_at(i)->lock);
+        struct block_heap *arena = arena_at(i);
+        lock_take(&arena->lock);
+        block_decay(arena, most);
+        lock_drop(&arena->lock);
     }
 }
 
@@ -87,9 +90,10 @@ size_t arena_trim(void)
     size_t trimmed = 0;
 
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arena_at(i)->lock);
-        trimmed += block_trim(arena_at(i));
-        lock_drop(&arena_at(i)->lock);
+        struct block_heap *arena = arena_at(i);
+        lock_take(&arena->lock);
+        trimmed += block_trim(arena);
+        lock_drop(&arena->lock);
     }
     return trimmed;
 }
@@ -98,10 +102,11 @@ void arena_count(size_t *splits, size_t *coalesces)
 {
     *splits = *coalesces = 0;
     for (unsigned i = 0; i < arena_used(); i++) {
-        lock_take(&arena_at(i)->lock);
-        *splits += arena_at(i)->splits;
-        *coalesces += arena_at(i)->coalesces;
-        lock_drop(&arena_at(i)->lock);
+        struct block_heap *arena = arena_at(i);
+        lock_take(&arena->lock);
+        *splits += arena->splits;
+        *coalesces += arena->coalesces;
+        lock_drop(&arena->lock);
     }
 }
 

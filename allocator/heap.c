@@ -8,7 +8,8 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
-struct slab_set heap_first_slabs, *heap_slabs[HEAP_NODES] = {&heap_first_slabs};
+static struct slab_set first_slabs;
+struct slab_set *heap_slabs[HEAP_NODES] = {&first_slabs};
 
 static const void *owner_of(const struct heap *heap)
 {
@@ -282,9 +283,8 @@ static NOINLINE void free_behind_fronts(struct heap *heap, void *ptr, unsigned k
 void heap_free_kind(struct heap *heap, void *ptr, unsigned kind)
 {
     /* Under memcheck nothing is held, and not even the block's tag may be read. */
-    if (!ptr || (is_own_block(heap, kind) && push_block(heap, ptr)))
-        return;
-    free_behind_fronts(heap, ptr, kind);
+    if (!is_own_block(heap, kind) || !push_block(heap, ptr))
+        free_behind_fronts(heap, ptr, kind);
 }
 
 static bool resize_small(const void *ptr, size_t bytes)

@@ -39,7 +39,6 @@ _Static_assert(sizeof(struct heap) <= FRONT_TOP_MASK, "a top is a distance of 16
 
 /* Slabs by memory node; machines with more nodes share. */
 enum { HEAP_NODES = 8 };
-extern struct slab_set heap_first_slabs HIDDEN;
 /* NULL where no heap is of the node. */
 extern struct slab_set *heap_slabs[HEAP_NODES] HIDDEN;
 
@@ -73,7 +72,7 @@ static inline bool heap_try_aligned(struct heap *heap, size_t alignment, size_t 
 /* Each returns NULL with errno set on failure.  `align` is a power of two.  These are complete; the
  * entry points try the front for small objects themselves before they come here. */
 void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed);
-/* What heap_try_free leaves. */
+/* What heap_try_free leaves; `ptr` is not NULL. */
 void heap_free_kind(struct heap *heap, void *ptr, unsigned kind);
 /* Puts what the fronts hold back into slabs and the block heap. */
 void heap_flush(struct heap *heap);
@@ -91,7 +90,7 @@ static inline void heap_free(struct heap *heap, void *ptr)
 {
     unsigned kind = zone_kind(ptr);
 
-    if (!heap_try_free(heap, ptr, kind))
+    if (ptr && !heap_try_free(heap, ptr, kind))
         heap_free_kind(heap, ptr, kind);
 }
 

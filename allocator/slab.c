@@ -23,7 +23,7 @@ struct slab {
  * The zone's lock guards all of it, but for the entries of live slabs. */
 static struct {
     char *middle;
-    struct {
+    struct table {
         size_t committed, most; /* bytes */
     } below, above;
     size_t used; /* bytes of entries that were ever in use */
@@ -168,36 +168,21 @@ static bool reserve_tables(void)
     return true;
 }
 
-/* How many bytes more must be committed of a table for its first `bytes`, not more than it has. */
-static size_t step_for(size_t committed, size_t most, size_t bytes)
+/* Makes the first `bytes` of a table, from the middle on, ones that can be read and written. */
+static bool commit_table(struct table *table, size_t bytes)
 {
-    size_t more = (bytes - committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
-
-    return more < most - committed ? more : most - committed;
-}
-
-/* Makes the first `bytes` below the middle ones that can be read and written. */
-static bool commit_below(size_t bytes)
-{
-    if (bytes <= tables.below.committed)
+    if (bytes <= table->committed)
         return true;
-    size_t more = step_for(tables.below.committed, tables.below.most, bytes);
-    if (bytes > tables.below.most ||
-        !os_commit(tables.middle - tables.below.committed - more, more))
+    if (bytes > table->most)
         return false;
-    tables.below.committed += more;
-    return true;
-}
-
-/* The same above it. */
-static bool commit_above(size_t bytes)
-{
-    if (bytes <= tables.above.committed)
-        return true;
-    size_t more = step_for(tables.above.committed, tables.above.most, bytes);
-    if (bytes > tables.above.most || !os_commit(tables.middle + tables.above.committed, more))
+    size_t more = (bytes - table->committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
+    if (more > table->most - table->committed)
+        more = table->most - table->committed;
+    bool is_above = table == &tables.above;
+    char *start = tables.middle + (is_above ? table->committed : -table->committed - more);
+    if (!os_commit(start, more))
         return false;
-    tables.above.committed += more;
+    table->committed += more;
     return true;
 }
 
@@ -207,14 +192,15 @@ static struct slab *take_entry(size_t unit, unsigned words)
     struct tree_node **unused = &tables.unused[words];
     struct slab *slab;
 
-    if ((!tables.middle && !reserve_tables()) || !commit_below((unit + 1) * sizeof(entry_number)))
+    if ((!tables.middle && !reserve_tables()) ||
+        !commit_table(&tables.below, (unit + 1) * sizeof(entry_number)))
         return NULL;
     if (*unused) {
         slab = slab_of_node(*unused);
         *unused = slab->node.left;
     } else {
         size_t end = tables.used + entry_bytes(words);
-        if (!commit_above(end))
+        if (!commit_table(&tables.above, end))
             return NULL;
         slab = (void *)(tables.middle + tables.used);
         tables.used = end;
