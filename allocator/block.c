@@ -9,6 +9,10 @@
  * keeps its memory so, and the zone stays free of small runs (EXPERIMENTS.md, "Giving units back
  * from the block heap, again"). */
 enum { RELEASE_UNITS = 64 };
+/* Beyond need it grows to so many at a time, 128 KiB: of single units with slabs in between each
+ * would lose what no block fits in, half of it for blocks of a page (EXPERIMENTS.md, "Blocks and
+ * slabs in turn"). */
+enum { GROW_MOST_UNITS = 16 };
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
@@ -192,9 +196,12 @@ static struct block *grow(struct block_heap *heap, size_t size)
         return grow_private(heap, size);
 
     size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
-    char *start = zone_take_run(units, UNIT_BLOCK + heap->arena);
+    char *start = zone_take_more(&units, GROW_MOST_UNITS, UNIT_BLOCK + heap->arena);
 
-    return start ? adopt_units(heap, start, start + (units << UNIT_SHIFT)) : NULL;
+    if (!start)
+        return NULL;
+    heap->grown_end = start + (units << UNIT_SHIFT);
+    return adopt_units(heap, start, heap->grown_end);
 }
 
 /* Gives the whole units inside a free block, which is in no list, back to the zone if they are at
@@ -497,6 +504,12 @@ static struct block *lone_unit(const struct block_heap *heap)
     return NULL;
 }
 
+/* Whether a free block is what is left of the units that were taken last: more blocks will come. */
+static bool is_rest_of_growth(const struct block_heap *heap, const struct block *block)
+{
+    return (const char *)after(block) + BLOCK_TAG_BYTES == heap->grown_end;
+}
+
 bool block_give_some(struct block_heap *heap)
 {
     struct block *block = lone_unit(heap);
@@ -504,7 +517,7 @@ bool block_give_some(struct block_heap *heap)
     /* One of two units holds a whole one nearly wherever it begins. */
     if (!block)
         block = block_index_find(&heap->free, SEGMENT_BYTES(2));
-    if (!block || (block->tag & BLOCK_TAG_PURGED))
+    if (!block || (block->tag & BLOCK_TAG_PURGED) || is_rest_of_growth(heap, block))
         return false;
     block_index_remove(&heap->free, block);
     return release_units(heap, block, 1);

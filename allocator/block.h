@@ -50,6 +50,7 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;
+    char *grown_end;        /* the end of the units that it took last */
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
 
@@ -107,9 +108,9 @@ size_t block_trim(struct block_heap *heap);
  * those that were free, and as large, when it looked at them before. */
 void block_decay(struct block_heap *heap, size_t most);
 
-/* Gives the whole units of one free block that holds memory to the zone: of one that is a segment
- * of one unit, or else of the smallest with two units or more; returns false where it finds none.
- */
+/* Gives the whole units of one free block that holds memory, and is not left of what the heap grew
+ * by last, to the zone: of one that is a segment of one unit, or else of the smallest with two
+ * units or more; returns false where it finds none. */
 bool block_give_some(struct block_heap *heap);
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);

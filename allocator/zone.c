@@ -20,9 +20,9 @@
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
-    /* Ahead of need by at most 1/64 of the heap, and not for less than 32 KiB, that is, from 2 MiB
-     * on (EXPERIMENTS.md, "prefaulting"). */
-    POPULATE_SHIFT = 6,
+    /* Ahead of need by at most 1/64 of the heap, and memory not for less than 32 KiB, that is, from
+     * 2 MiB on (EXPERIMENTS.md, "prefaulting"). */
+    AHEAD_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (256 * 1024) >> UNIT_SHIFT,
     /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
@@ -280,25 +280,28 @@ static void settle_debt(size_t clean_taken)
     zone.purge_debt = 0;
 }
 
-/* Gets memory for fresh units a part of the heap at a time, from `first` on: a page costs less than
- * half as much in a batch as by a page fault of its own.  The units ahead count as dirty before
- * they get it: should another thread purge them in between, some hold memory and count as clean. */
-static void plan_populate(size_t first, size_t units, struct zone_fresh *fresh)
+/* Gets memory for fresh units a part of the heap at a time, from `first` on, where a run of
+ * [first, taken) was taken of which `units` are needed at once: a page costs less than half as much
+ * in a batch as by a page fault of its own.  The units ahead count as dirty before they get it:
+ * should another thread purge them in between, some hold memory and count as clean. */
+static void plan_populate(size_t first, size_t units, size_t taken, struct zone_fresh *fresh)
 {
     size_t end = first + units;
-    size_t ahead = zone.owned_units >> POPULATE_SHIFT;
+    size_t ahead = zone.owned_units >> AHEAD_SHIFT;
 
     if (__atomic_load_n(&zone.cannot_populate, __ATOMIC_RELAXED) || ahead < POPULATE_LEAST_UNITS ||
         is_huge())
         return;
-    while (end < limit_unit() && zone.map[end] == UNIT_CLEAN && end - first < ahead)
+    while (end < limit_unit() && (end < taken || zone.map[end] == UNIT_CLEAN) &&
+           end - first < ahead)
         end++;
     if (end - first < POPULATE_LEAST_UNITS)
         return;
-    for (size_t unit = first + units; unit < end; unit++)
-        __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
-    zone.dirty_units += end - first - units;
-    zone.grown_units += end - first - units;
+    for (; taken < end; taken++) {
+        __atomic_store_n(&zone.map[taken], UNIT_DIRTY, __ATOMIC_RELAXED);
+        zone.dirty_units++;
+        zone.grown_units++;
+    }
     *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
 }
 
@@ -356,16 +359,20 @@ size_t zone_begin_interval(bool by_time, size_t given_units)
     return unmissed;
 }
 
-void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
+/* Takes the lowest free run of *units and, up to `most`, the free units behind it. */
+static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *fresh)
 {
-    size_t first;
+    size_t first, end;
     size_t clean = 0, again = 0;
 
     *fresh = (struct zone_fresh){NULL, 0};
-    while ((first = find_run(units)) == limit_unit())
-        if (!grow(units))
+    while ((first = find_run(*units)) == limit_unit())
+        if (!grow(*units))
             return NULL;
-    for (size_t unit = first; unit < first + units; unit++) {
+    for (end = first + *units; end < first + most && end < limit_unit(); end++)
+        if (!is_free(end))
+            break;
+    for (size_t unit = first; unit < end; unit++) {
         if (zone.map[unit] == UNIT_DIRTY) {
             zone.dirty_units--;
         } else {
@@ -374,26 +381,38 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
         }
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
-    zone.free_units -= units;
+    zone.free_units -= end - first;
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     zone.grown_units += clean;
     settle_debt(clean);
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
-    if (zone.seen_units < first + units)
-        zone.seen_units = first + units;
-    if (clean == units)
-        plan_populate(first, units, fresh);
+    if (zone.seen_units < end)
+        zone.seen_units = end;
+    if (clean == end - first)
+        plan_populate(first, *units, end, fresh);
+    *units = end - first;
     return zone_address(first);
+}
+
+void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
+{
+    return take(&units, units, kind, fresh);
 }
 
 void *zone_take_run(size_t units, unsigned kind)
 {
+    return zone_take_more(&units, 0, kind);
+}
+
+void *zone_take_more(size_t *units, size_t most, unsigned kind)
+{
     struct zone_fresh fresh;
 
     lock_take(&zone.lock);
-    void *start = zone_take(units, kind, &fresh);
+    size_t ahead = zone.owned_units >> AHEAD_SHIFT;
+    void *start = take(units, ahead < most ? ahead : most, kind, &fresh);
     lock_drop(&zone.lock);
     zone_populate(fresh);
     return start;

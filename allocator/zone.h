@@ -137,6 +137,9 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
 /* Both; takes the zone's lock. */
 void *zone_take_run(size_t units, unsigned kind);
+/* The same, and up to `most` units and 1/64 of the zone, where those behind the run are free; sets
+ * *units to the number. */
+void *zone_take_more(size_t *units, size_t most, unsigned kind);
 /* Gives a run, or a part of one, back. */
 void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
