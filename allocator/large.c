@@ -10,7 +10,7 @@ enum { FIRST_SLOTS = 64 };
  * then moves it a logarithmic number of times, and addresses hold no memory until written. */
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
-#define HUGE_FROM ((size_t)16 << 20)
+#define HUGE_FROM ((size_t)8 << 20)
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
