@@ -12,6 +12,8 @@ enum { REUSED_SHIFT = 2 };
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
 #define MOVED_LEAST_BYTES ((size_t)64 * 1024)
+/* Reserved at a time. */
+#define SHARED_BYTES ((size_t)64 << 20)
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
@@ -34,7 +36,7 @@ static struct kept_range *range_of(size_t index)
 
 uint32_t kept_new_id(void)
 {
-    return ++kept.last_id;
+    return ++kept.last_id & ~KEPT_SHARED;
 }
 
 static void forget(size_t index)
@@ -64,41 +66,83 @@ static void cut_start(size_t index, size_t bytes)
     cut_end(index, bytes);
 }
 
-/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping; returns how many.
- */
+static size_t unmap_all_of(size_t index)
+{
+    struct kept_range range = *range_of(index);
+
+    cut_end(index, range.bytes);
+    os_unmap((void *)range.start, range.bytes);
+    return range.bytes;
+}
+
+/* What may be unmapped of a range: all, but of shared huge pages the whole ones. */
+static struct kept_range whole_of(size_t index)
+{
+    struct kept_range range = *range_of(index);
+
+    if (kept_is_shared(range.id)) {
+        uintptr_t end = (range.start + range.bytes) & ~(OS_HUGE_BYTES - 1);
+        range.start = (range.start + OS_HUGE_BYTES - 1) & ~(OS_HUGE_BYTES - 1);
+        range.bytes = range.start < end ? end - range.start : 0;
+    }
+    return range;
+}
+
+static void insert(struct mapping mapping);
+
+static size_t unmap_whole(size_t index)
+{
+    struct kept_range whole = whole_of(index);
+    struct mapping above = mappings[index];
+    uintptr_t end = above.range.start + above.range.bytes;
+
+    above.range.start = whole.start + whole.bytes;
+    above.range.bytes = end - above.range.start;
+    cut_end(index, end - whole.start);
+    os_unmap((void *)whole.start, whole.bytes);
+    if (above.range.bytes > 0)
+        insert(above);
+    return whole.bytes;
+}
+
+/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping, or all that may be
+ * unmapped of one in shared huge pages; returns how many. */
 static size_t unmap_end(size_t index, size_t most)
 {
     struct kept_range range = *range_of(index);
     size_t bytes = range.bytes < most ? range.bytes : most;
 
+    if (kept_is_shared(range.id))
+        return unmap_whole(index);
     cut_end(index, bytes);
     os_unmap((char *)range.start + range.bytes - bytes, bytes);
     return bytes;
 }
 
-static size_t unmap_all_of(size_t index)
-{
-    return unmap_end(index, range_of(index)->bytes);
-}
-
-/* The one that came first. */
+/* The one that came first of those that may be unmapped; KEPT_MAPPINGS where there is none. */
 static size_t oldest(void)
 {
-    size_t best = 0;
+    size_t best = KEPT_MAPPINGS;
 
-    for (size_t i = 1; i < kept.count; i++)
-        if (mappings[i].number < mappings[best].number)
+    for (size_t i = 0; i < kept.count; i++)
+        if ((best == KEPT_MAPPINGS || mappings[i].number < mappings[best].number) &&
+            whole_of(i).bytes > 0)
             best = i;
     return best;
 }
 
+/* The smallest, of those first that are in no shared huge page. */
 static size_t smallest(void)
 {
     size_t best = 0;
 
-    for (size_t i = 1; i < kept.count; i++)
-        if (range_of(i)->bytes < range_of(best)->bytes)
+    for (size_t i = 1; i < kept.count; i++) {
+        bool is_shared = kept_is_shared(range_of(i)->id);
+        bool is_best_shared = kept_is_shared(range_of(best)->id);
+        if (is_shared != is_best_shared ? is_best_shared
+                                        : range_of(i)->bytes < range_of(best)->bytes)
             best = i;
+    }
     return best;
 }
 
@@ -106,11 +150,11 @@ static size_t smallest(void)
  * many. */
 static size_t unmap(size_t bytes)
 {
-    size_t unmapped = 0;
+    size_t unmapped = 0, index;
 
     bytes = os_round_to_page(bytes);
-    while (unmapped < bytes && kept.count > 0)
-        unmapped += unmap_end(oldest(), bytes - unmapped);
+    while (unmapped < bytes && (index = oldest()) < KEPT_MAPPINGS)
+        unmapped += unmap_end(index, bytes - unmapped);
     return unmapped;
 }
 
@@ -197,7 +241,7 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
 
-    if (freed_bytes > most) {
+    if (freed_bytes > most && !kept_is_shared(freed.id)) {
         kept.unmapped_bytes += freed.bytes;
         os_unmap((void *)freed.start, freed.bytes);
         return;
@@ -205,6 +249,34 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
     if (kept.bytes + freed.bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes + freed.bytes - most);
     insert(merge(freed));
+    if (kept.bytes > most)
+        kept.unmapped_bytes += unmap(kept.bytes - most);
+}
+
+static bool reserve_shared(void)
+{
+    void *start = os_reserve_aligned(SHARED_BYTES, OS_HUGE_BYTES);
+
+    if (!start)
+        return false;
+    kept.shared_next = (uintptr_t)start;
+    kept.shared_end = kept.shared_next + SHARED_BYTES;
+    kept.shared_id = kept_new_id() | KEPT_SHARED;
+    return true;
+}
+
+bool kept_add_shared(size_t live_bytes)
+{
+    if (kept.shared_next == kept.shared_end && !reserve_shared())
+        return false;
+    void *page = (void *)kept.shared_next;
+    if (!os_commit(page, OS_HUGE_BYTES))
+        return false;
+    os_allow_huge(page, OS_HUGE_BYTES);
+    kept.shared_next += OS_HUGE_BYTES;
+    kept_replace(OS_HUGE_BYTES, 0, live_bytes);
+    insert(merge((struct kept_range){(uintptr_t)page, OS_HUGE_BYTES, kept.shared_id}));
+    return true;
 }
 
 /* How many ranges from `index` on, side by side and at most `most`, hold `bytes`, and *held to what
@@ -248,7 +320,7 @@ static size_t choose_to_move(size_t bytes)
 
     for (size_t i = 0; i < kept.count; i++) {
         size_t mapped = range_of(i)->bytes;
-        if (mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES)
+        if (mappings[i].is_pinned || mapped < MOVED_LEAST_BYTES || kept_is_shared(range_of(i)->id))
             continue;
         if (chosen < bytes ? mapped > chosen : mapped >= bytes && mapped < chosen) {
             best = i;
@@ -415,14 +487,13 @@ void kept_make_way(size_t bytes)
     kept.grown_bytes += bytes;
     size_t due = (kept.grown_bytes < most ? kept.grown_bytes : most) & ~(MADE_WAY_STEP_BYTES - 1);
     for (size_t i = 0; i < kept.count && due > 0;) {
-        size_t mapped = range_of(i)->bytes, given = mapped < due ? mapped : due;
-        if (!mappings[i].is_old) {
+        if (!mappings[i].is_old || whole_of(i).bytes == 0) {
             i++;
             continue;
         }
-        due -= given;
-        kept.grown_bytes -= given;
-        (void)unmap_end(i, given);
+        size_t given = unmap_end(i, due);
+        due -= given < due ? given : due;
+        kept.grown_bytes -= given < kept.grown_bytes ? given : kept.grown_bytes;
     }
     if (kept.bytes <= kept.most)
         kept.grown_bytes = 0;
@@ -433,8 +504,8 @@ size_t kept_decay(bool all)
     size_t before = kept.bytes;
 
     for (size_t i = 0; i < kept.count;) {
-        if (all || mappings[i].is_old)
-            (void)unmap_all_of(i);
+        if ((all || mappings[i].is_old) && whole_of(i).bytes > 0)
+            (void)unmap_end(i, SIZE_MAX);
         else
             mappings[i++].is_old = true;
     }

@@ -24,6 +24,16 @@ struct kept_range {
     uint32_t id;
 };
 
+/* Marks the ids of the ranges that lie in huge pages which objects share. Of such a page nothing is
+ * unmapped or moved as long as some of it is in use: the system would hold all of its memory,
+ * though it would not show. */
+#define KEPT_SHARED (UINT32_C(1) << 31)
+
+static inline bool kept_is_shared(uint32_t id)
+{
+    return (id & KEPT_SHARED) != 0;
+}
+
 enum { KEPT_MAPPINGS = 256 };
 
 struct kept {
@@ -33,6 +43,9 @@ struct kept {
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
     size_t reused_bytes;   /* since the last kept_decay */
     uint32_t last_id, last_number;
+    /* The addresses that are reserved for huge pages which objects share, and their id. */
+    uintptr_t shared_next, shared_end;
+    uint32_t shared_id;
 };
 
 /* Those of all threads; large_objects.lock guards them. */
@@ -60,6 +73,9 @@ void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces);
 /* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept, or
  * are of another mapping than `id`'s. */
 bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id);
+/* Keeps a fresh huge page for objects to share, beside those that came before where it can; false
+ * where there is no memory. */
+bool kept_add_shared(size_t live_bytes);
 /* So many bytes beside `live_bytes` were mapped anew, and addresses for `room` more: as many kept
  * ones go, unless there are few for so many live ones. */
 void kept_replace(size_t bytes, size_t room, size_t live_bytes);

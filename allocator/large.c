@@ -11,6 +11,9 @@ enum { FIRST_SLOTS = 64 };
 enum { ROOM_SHIFT = 2 };
 /* From so many bytes on a huge page that is not filled is a few per cent. */
 #define HUGE_FROM ((size_t)8 << 20)
+/* Smaller ones share huge pages where large objects have so much together, as the zone begins to
+ * use them. */
+#define SHARED_FROM ((size_t)12 << 20)
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -210,6 +213,16 @@ static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
                      pieces);
 }
 
+/* Memory in a huge page that objects share, of which a part is kept; NULL where the object is not
+ * for that. */
+static void *share(size_t bytes, size_t align, struct kept_pieces *pieces)
+{
+    if (bytes >= OS_HUGE_BYTES || align > os_page_bytes() ||
+        large_objects.live_bytes < SHARED_FROM || !kept_add_shared(large_objects.live_bytes))
+        return NULL;
+    return reuse(bytes, align, pieces);
+}
+
 static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
 {
     void *start = NULL;
@@ -260,8 +273,8 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
     lock_take(&large_objects.lock);
     if (make_room()) {
         /* Clearing used pages would touch all of a large array of which perhaps few are used. */
-        if (!zeroed)
-            start = reuse(record.mapped, align, &pieces);
+        if (!zeroed && !(start = reuse(record.mapped, align, &pieces)))
+            start = share(record.mapped, align, &pieces);
         if (!start)
             start = map_new(record.mapped, align, zeroed, &pieces);
     }
@@ -348,7 +361,8 @@ static size_t with_room(size_t usable, bool in_huge_pages)
     return has_room ? os_round_to_page(usable + (usable >> ROOM_SHIFT)) : usable;
 }
 
-/* An object of several pieces, which mremap(2) can't resize, is copied once to one mapping. */
+/* An object of several pieces, which mremap(2) can't resize, or in a huge page that it shares is
+ * copied once to a mapping of its own. */
 static void *copy_to_new(const struct large_record *record, size_t mapped, bool in_huge_pages)
 {
     void *moved = map_aligned(mapped, 0, in_huge_pages);
@@ -363,7 +377,7 @@ static void *copy_to_new(const struct large_record *record, size_t mapped, bool 
 
 static void *move_or_copy(const struct large_record *record, size_t mapped, bool in_huge_pages)
 {
-    if (record->pieced)
+    if (record->pieced || kept_is_shared(record->id))
         return copy_to_new(record, mapped, in_huge_pages);
     void *moved =
         os_remap((void *)record->start, record->mapped, mapped, in_huge_pages ? OS_HUGE_BYTES : 0);

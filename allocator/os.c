@@ -47,8 +47,8 @@ void os_unmap(void *start, size_t bytes)
     errno = saved;
 }
 
-/* Reserves `bytes` at a multiple of `align`, which is more than a page. */
-static char *reserve_aligned(size_t bytes, size_t align)
+
+void *os_reserve_aligned(size_t bytes, size_t align)
 {
     /* Enough to contain an aligned range, of which both ends go back. */
     size_t reserved = bytes + align - os_page_bytes();
@@ -70,7 +70,7 @@ void *os_map(size_t bytes, size_t align)
     if (align <= os_page_bytes())
         return map_at(NULL, bytes, READ_WRITE, 0);
 
-    char *start = reserve_aligned(bytes, align);
+    char *start = os_reserve_aligned(bytes, align);
     if (start && !os_commit(start, bytes)) {
         os_unmap(start, bytes);
         return NULL;
@@ -91,7 +91,7 @@ static void *remap(void *start, size_t old_bytes, size_t new_bytes, int flags, v
 /* Moves a mapping to a multiple of `align`, which is more than a page; NULL where that fails. */
 static void *remap_aligned(void *start, size_t old_bytes, size_t new_bytes, size_t align)
 {
-    void *target = reserve_aligned(new_bytes, align);
+    void *target = os_reserve_aligned(new_bytes, align);
 
     /* Where this fails the target stays reserved: the kernel may have unmapped it already, and by
      * now another thread have mapped something there. */

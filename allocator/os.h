@@ -47,6 +47,8 @@ enum os_move_result os_move(void *start, size_t bytes, void *target);
 
 /* Reserves addresses without memory, at `wanted` exactly or, where `wanted` is NULL, anywhere. */
 void *os_reserve(void *wanted, size_t bytes);
+/* The same anywhere, at a multiple of `align`, a power of two of at least a page. */
+void *os_reserve_aligned(size_t bytes, size_t align);
 /* Makes a reserved range readable and writable. */
 bool os_commit(void *start, size_t bytes);
 /* Ranges whose contents are dropped together: they read as zero afterwards and hold no memory. The
