@@ -507,7 +507,11 @@ static struct block *lone_unit(const struct block_heap *heap)
 /* Whether a free block is what is left of the units that were taken last: more blocks will come. */
 static bool is_rest_of_growth(const struct block_heap *heap, const struct block *block)
 {
-    return (const char *)after(block) + BLOCK_TAG_BYTES == heap->grown_end;
+    const char *end = (const char *)after(block);
+
+    /* Before a segment that was there already it ends a little behind. */
+    return (const char *)block < heap->grown_end && end + BLOCK_TAG_BYTES >= heap->grown_end &&
+           end <= heap->grown_end + BLOCK_TAG_BYTES;
 }
 
 bool block_give_some(struct block_heap *heap)

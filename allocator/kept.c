@@ -1,5 +1,7 @@
 #include "allocator/kept.h"
 
+#include "allocator/shared.h"
+
 /* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
  * ALL_BYTES or a part of the live ones, whichever is more: many, for they grow old soon
  * (EXPERIMENTS.md, "Freed mappings, a third time"). */
@@ -12,8 +14,6 @@ enum { REUSED_SHIFT = 2 };
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
 #define MOVED_LEAST_BYTES ((size_t)64 * 1024)
-/* Reserved at a time. */
-#define SHARED_BYTES ((size_t)64 << 20)
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
@@ -72,48 +72,65 @@ static size_t unmap_all_of(size_t index)
 
     cut_end(index, range.bytes);
     os_unmap((void *)range.start, range.bytes);
+    if (kept_is_shared(range.id))
+        shared_unmapped(range.start, range.bytes);
     return range.bytes;
 }
 
-/* What may be unmapped of a range: all, but of shared huge pages the whole ones. */
+/* What may be unmapped of a range: all, but of shared huge pages those that nobody uses. */
 static struct kept_range whole_of(size_t index)
 {
     struct kept_range range = *range_of(index);
 
-    if (kept_is_shared(range.id)) {
-        uintptr_t end = (range.start + range.bytes) & ~(OS_HUGE_BYTES - 1);
-        range.start = (range.start + OS_HUGE_BYTES - 1) & ~(OS_HUGE_BYTES - 1);
-        range.bytes = range.start < end ? end - range.start : 0;
-    }
-    return range;
+    return kept_is_shared(range.id) ? shared_unused(range) : range;
+}
+
+/* What may be unmapped of all of them. */
+static size_t whole_bytes(void)
+{
+    size_t bytes = 0;
+
+    if (!shared_is_used())
+        return kept.bytes;
+    for (size_t i = 0; i < kept.count; i++)
+        bytes += whole_of(i).bytes;
+    return bytes;
 }
 
 static void insert(struct mapping mapping);
 
-static size_t unmap_whole(size_t index)
+/* Unmaps `most` bytes, rounded up to huge pages, from the end of what may be unmapped of a range in
+ * shared ones; returns how many. */
+static size_t unmap_shared(size_t index, size_t most)
 {
     struct kept_range whole = whole_of(index);
     struct mapping above = mappings[index];
-    uintptr_t end = above.range.start + above.range.bytes;
+    uintptr_t end = above.range.start + above.range.bytes, low = whole.start;
 
-    above.range.start = whole.start + whole.bytes;
+    if (whole.bytes > most && whole.bytes - most > OS_HUGE_BYTES)
+        low = (whole.start + whole.bytes - most) & ~(OS_HUGE_BYTES - 1);
+    if (low < whole.start)
+        low = whole.start;
+    whole.bytes -= low - whole.start;
+    above.range.start = low + whole.bytes;
     above.range.bytes = end - above.range.start;
-    cut_end(index, end - whole.start);
-    os_unmap((void *)whole.start, whole.bytes);
+    cut_end(index, end - low);
+    os_unmap((void *)low, whole.bytes);
+    shared_unmapped(low, whole.bytes);
     if (above.range.bytes > 0)
         insert(above);
     return whole.bytes;
 }
 
-/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping, or all that may be
- * unmapped of one in shared huge pages; returns how many. */
+/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping, in shared huge
+ * pages perhaps somewhat more; returns how many. */
 static size_t unmap_end(size_t index, size_t most)
 {
     struct kept_range range = *range_of(index);
     size_t bytes = range.bytes < most ? range.bytes : most;
 
     if (kept_is_shared(range.id))
-        return unmap_whole(index);
+        return unmap_shared(index, most);
     cut_end(index, bytes);
     os_unmap((char *)range.start + range.bytes - bytes, bytes);
     return bytes;
@@ -241,41 +258,30 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
 
-    if (freed_bytes > most && !kept_is_shared(freed.id)) {
+    if (kept_is_shared(freed.id)) {
+        shared_use(freed, false);
+        insert(merge(freed));
+    } else if (freed_bytes > most) {
         kept.unmapped_bytes += freed.bytes;
         os_unmap((void *)freed.start, freed.bytes);
-        return;
+    } else {
+        size_t bytes = kept.bytes + freed.bytes;
+        if (bytes > most)
+            kept.unmapped_bytes += unmap(bytes - most);
+        insert(merge(freed));
     }
-    if (kept.bytes + freed.bytes > most)
-        kept.unmapped_bytes += unmap(kept.bytes + freed.bytes - most);
-    insert(merge(freed));
-    if (kept.bytes > most)
+    if (shared_is_used() && kept.bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes - most);
-}
-
-static bool reserve_shared(void)
-{
-    void *start = os_reserve_aligned(SHARED_BYTES, OS_HUGE_BYTES);
-
-    if (!start)
-        return false;
-    kept.shared_next = (uintptr_t)start;
-    kept.shared_end = kept.shared_next + SHARED_BYTES;
-    kept.shared_id = kept_new_id() | KEPT_SHARED;
-    return true;
 }
 
 bool kept_add_shared(size_t live_bytes)
 {
-    if (kept.shared_next == kept.shared_end && !reserve_shared())
+    struct kept_range page = shared_new_page();
+
+    if (page.bytes == 0)
         return false;
-    void *page = (void *)kept.shared_next;
-    if (!os_commit(page, OS_HUGE_BYTES))
-        return false;
-    os_allow_huge(page, OS_HUGE_BYTES);
-    kept.shared_next += OS_HUGE_BYTES;
     kept_replace(OS_HUGE_BYTES, 0, live_bytes);
-    insert(merge((struct kept_range){(uintptr_t)page, OS_HUGE_BYTES, kept.shared_id}));
+    insert(merge(page));
     return true;
 }
 
@@ -332,7 +338,11 @@ static size_t choose_to_move(size_t bytes)
 
 static void add_piece(struct kept_pieces *pieces, char *start, size_t bytes, uint32_t id)
 {
-    pieces->ranges[pieces->count++] = (struct kept_range){(uintptr_t)start, bytes, id};
+    struct kept_range piece = {(uintptr_t)start, bytes, id};
+
+    if (kept_is_shared(id))
+        shared_use(piece, true);
+    pieces->ranges[pieces->count++] = piece;
 }
 
 /* Moves up to `bytes` from the end of a kept range to `target`, and adds them to the pieces if the
@@ -465,6 +475,8 @@ bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id)
         if (range.start != start || range.id != id || range.bytes < bytes)
             continue;
         cut_start(i, bytes);
+        if (kept_is_shared(id))
+            shared_use((struct kept_range){start, bytes, id}, true);
         kept.reused_bytes += bytes;
         return true;
     }
@@ -482,7 +494,7 @@ void kept_replace(size_t bytes, size_t room, size_t live_bytes)
  */
 void kept_make_way(size_t bytes)
 {
-    size_t most = kept.bytes > kept.most ? kept.bytes - kept.most : 0;
+    size_t whole = whole_bytes(), most = whole > kept.most ? whole - kept.most : 0;
 
     kept.grown_bytes += bytes;
     size_t due = (kept.grown_bytes < most ? kept.grown_bytes : most) & ~(MADE_WAY_STEP_BYTES - 1);
@@ -495,7 +507,7 @@ void kept_make_way(size_t bytes)
         due -= given < due ? given : due;
         kept.grown_bytes -= given < kept.grown_bytes ? given : kept.grown_bytes;
     }
-    if (kept.bytes <= kept.most)
+    if (whole_bytes() <= kept.most)
         kept.grown_bytes = 0;
 }
 

@@ -4,9 +4,10 @@
  * A new object takes what is kept whatever its size: cut from one mapping that is large enough, or
  * put together from several, whose pages move. What is kept makes way where memory is mapped anew
  * or the heap of small objects grows: kept memory hardly ever makes the process larger than it was.
- * What nobody took between two calls of kept_decay goes. How much is kept follows what the program
- * does: mapping again what was unmapped a moment ago raises the bound, an interval with little
- * reuse lowers it.
+ * What nobody took between two calls of kept_decay goes, but for parts of huge pages that are in
+ * use (shared.h); they count like the others. How much is kept follows what the program does:
+ * mapping again what was unmapped a moment ago raises the bound, an interval with little reuse
+ * lowers it.
  *
  * Invariants: the ranges stand in the order of their addresses; two side by side are not of one
  * mapping; each is a multiple of the page; `bytes` is the sum of their sizes. */
@@ -24,9 +25,9 @@ struct kept_range {
     uint32_t id;
 };
 
-/* Marks the ids of the ranges that lie in huge pages which objects share. Of such a page nothing is
- * unmapped or moved as long as some of it is in use: the system would hold all of its memory,
- * though it would not show. */
+/* Marks the ids of the ranges that lie in huge pages which objects share (shared.h). Of such a page
+ * nothing moves, and nothing is unmapped as long as some of it is in use, unless there are too many
+ * ranges: the system would hold all of its memory, though it would not show. */
 #define KEPT_SHARED (UINT32_C(1) << 31)
 
 static inline bool kept_is_shared(uint32_t id)
@@ -43,9 +44,6 @@ struct kept {
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
     size_t reused_bytes;   /* since the last kept_decay */
     uint32_t last_id, last_number;
-    /* The addresses that are reserved for huge pages which objects share, and their id. */
-    uintptr_t shared_next, shared_end;
-    uint32_t shared_id;
 };
 
 /* Those of all threads; large_objects.lock guards them. */

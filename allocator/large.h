@@ -1,5 +1,5 @@
-/* Large objects: one mapping each, at least MEM_MMAP_THRESHOLD bytes or more aligned than the
- * block heap serves.
+/* Large objects: a mapping for each, or a part of huge pages that they share (shared.h); at least
+ * MEM_MMAP_THRESHOLD bytes or more aligned than the block heap serves.
  *
  * What is known of a mapping is kept in a hash table beside it, not in front of it: objects start
  * on a page, and an address that is not in the table is known not to be ours.

@@ -47,7 +47,6 @@ void os_unmap(void *start, size_t bytes)
     errno = saved;
 }
 
-
 void *os_reserve_aligned(size_t bytes, size_t align)
 {
     /* Enough to contain an aligned range, of which both ends go back. */

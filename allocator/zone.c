@@ -373,11 +373,13 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
         if (!is_free(end))
             break;
     for (size_t unit = first; unit < end; unit++) {
+        /* What is not needed yet is no growth. */
+        bool is_needed = unit < first + *units;
         if (zone.map[unit] == UNIT_DIRTY) {
             zone.dirty_units--;
         } else {
-            clean++;
-            again += unit < zone.seen_units;
+            clean += is_needed;
+            again += is_needed && unit < zone.seen_units;
         }
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
@@ -390,7 +392,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
     if (zone.seen_units < end)
         zone.seen_units = end;
-    if (clean == end - first)
+    if (clean == *units)
         plan_populate(first, *units, end, fresh);
     *units = end - first;
     return zone_address(first);

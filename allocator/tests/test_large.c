@@ -484,8 +484,6 @@ static void test_objects_share_huge_pages(void **state)
     char *objects[COUNT];
     void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
     (void)large_decay(true);
-    /* A new range, so that the end of the old one does not come in between. */
-    kept.shared_next = kept.shared_end;
 
     /* Side by side, across the end of the first page too. */
     for (int i = 0; i < COUNT; i++) {
@@ -589,6 +587,8 @@ static void test_sharing_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First, so that the end of a reserved range does not come in between. */
+        cmocka_unit_test(test_objects_share_huge_pages),
         cmocka_unit_test(test_freed_mapping_is_taken_again),
         cmocka_unit_test(test_nobody_took_it_for_an_interval),
         cmocka_unit_test(test_makes_way_for_growth),
@@ -607,7 +607,6 @@ int main(void)
         cmocka_unit_test(test_old_memory_stays_old),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
-        cmocka_unit_test(test_objects_share_huge_pages),
         cmocka_unit_test(test_sharing_objects_grow),
         cmocka_unit_test(test_sharing_at_random),
     };

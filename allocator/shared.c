@@ -1,0 +1,114 @@
+#include "allocator/shared.h"
+
+/* Reserved at a time. */
+#define REGION_BYTES ((size_t)64 << 20)
+/* As many bytes of shared pages as there can be, 8 GiB; objects beyond have mappings of their own.
+ */
+enum { REGIONS = 128, REGION_PAGES = REGION_BYTES / OS_HUGE_BYTES };
+
+struct region {
+    uintptr_t start; /* 0 for none */
+    size_t taken_bytes, mapped_bytes;
+    uint32_t id;
+    uint32_t used_bytes[REGION_PAGES]; /* of each page, by objects */
+};
+
+static struct region regions[REGIONS] COLD_DATA;
+/* How many there are, and the one that pages are taken from. */
+static size_t region_count;
+static struct region *current;
+
+bool shared_is_used(void)
+{
+    return region_count > 0;
+}
+
+static struct region *region_of(uintptr_t address)
+{
+    struct region *region = regions;
+
+    while (address - region->start >= REGION_BYTES)
+        region++;
+    return region;
+}
+
+static struct region *new_region(void)
+{
+    struct region *region = regions;
+
+    while (region < regions + REGIONS && region->start)
+        region++;
+    if (region == regions + REGIONS)
+        return NULL;
+    void *start = os_reserve_aligned(REGION_BYTES, OS_HUGE_BYTES);
+    if (!start)
+        return NULL;
+    *region = (struct region){.start = (uintptr_t)start, .id = kept_new_id() | KEPT_SHARED};
+    region_count++;
+    return region;
+}
+
+static void forget_unmapped(struct region *region)
+{
+    if (region->mapped_bytes > 0 || region->taken_bytes < REGION_BYTES)
+        return;
+    region->start = 0;
+    region_count--;
+    if (region == current)
+        current = NULL;
+}
+
+struct kept_range shared_new_page(void)
+{
+    struct kept_range none = {0};
+
+    /* Elsewhere a huge page is of another size. */
+    if (os_page_bytes() != 4096)
+        return none;
+    if ((!current || current->taken_bytes == REGION_BYTES) && !(current = new_region()))
+        return none;
+    uintptr_t page = current->start + current->taken_bytes;
+    if (!os_commit((void *)page, OS_HUGE_BYTES))
+        return none;
+    os_allow_huge((void *)page, OS_HUGE_BYTES);
+    current->taken_bytes += OS_HUGE_BYTES;
+    current->mapped_bytes += OS_HUGE_BYTES;
+    return (struct kept_range){page, OS_HUGE_BYTES, current->id};
+}
+
+void shared_use(struct kept_range range, bool is_used)
+{
+    struct region *region = region_of(range.start);
+    uintptr_t offset = range.start - region->start;
+
+    for (size_t left = range.bytes; left > 0;) {
+        size_t in_page = OS_HUGE_BYTES - offset % OS_HUGE_BYTES;
+        uint32_t bytes = (uint32_t)(left < in_page ? left : in_page);
+        uint32_t *used = &region->used_bytes[offset / OS_HUGE_BYTES];
+        *used = is_used ? *used + bytes : *used - bytes;
+        offset += bytes;
+        left -= bytes;
+    }
+}
+
+struct kept_range shared_unused(struct kept_range range)
+{
+    const struct region *region = region_of(range.start);
+    uintptr_t low = range.start - region->start, high = low + range.bytes;
+
+    if (region->used_bytes[low / OS_HUGE_BYTES] > 0)
+        low = (low / OS_HUGE_BYTES + 1) * OS_HUGE_BYTES;
+    if (low < high && region->used_bytes[(high - 1) / OS_HUGE_BYTES] > 0)
+        high = high / OS_HUGE_BYTES * OS_HUGE_BYTES;
+    range.start = region->start + low;
+    range.bytes = low < high ? high - low : 0;
+    return range;
+}
+
+void shared_unmapped(uintptr_t start, size_t bytes)
+{
+    struct region *region = region_of(start);
+
+    region->mapped_bytes -= bytes;
+    forget_unmapped(region);
+}
