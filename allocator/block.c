@@ -195,13 +195,14 @@ static struct block *grow(struct block_heap *heap, size_t size)
     if (heap->is_private)
         return grow_private(heap, size);
 
-    size_t units = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
+    size_t needed = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT, units = needed;
     char *start = zone_take_more(&units, GROW_MOST_UNITS, UNIT_BLOCK + heap->arena);
 
     if (!start)
         return NULL;
-    heap->grown_end = start + (units << UNIT_SHIFT);
-    return adopt_units(heap, start, heap->grown_end);
+    char *end = start + (units << UNIT_SHIFT);
+    heap->grown_end = units > needed ? end : NULL;
+    return adopt_units(heap, start, end);
 }
 
 /* Gives the whole units inside a free block, which is in no list, back to the zone if they are at

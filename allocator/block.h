@@ -50,7 +50,7 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
     size_t splits, coalesces;
-    char *grown_end;        /* the end of the units that it took last */
+    char *grown_end;        /* the end of the units that it took last, beyond its need; or NULL */
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
 

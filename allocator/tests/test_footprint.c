@@ -72,11 +72,45 @@ static void test_few_pages_for_a_thread(void **state)
     assert_in_range(pages, 0, 1 + 2);
 }
 
+static void *use_blocks(void *pages)
+{
+    enum { COUNT = 32, BYTES = 1024 };
+    void *objects[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        objects[i] = mem_malloc_ts(BYTES);
+        assert_non_null(objects[i]);
+        memset(objects[i], 1, BYTES);
+    }
+    for (int i = 0; i < COUNT; i++)
+        mem_free_ts(objects[i]);
+    *(long *)pages = own_pages();
+    return NULL;
+}
+
+/* What one thread had in blocks is there for the slabs of the next one. */
+static void test_threads_in_turn(void **state)
+{
+    (void)state;
+    long pages[3] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, use_blocks, &pages[i]), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    if (pages[0] < 0)
+        skip();
+    assert_in_range(pages[1], 0, pages[0] + 3);
+    assert_in_range(pages[2], 0, pages[1] + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_pages),
         cmocka_unit_test(test_few_pages_for_a_thread),
+        cmocka_unit_test(test_threads_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
