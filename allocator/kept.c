@@ -66,17 +66,6 @@ static void cut_start(size_t index, size_t bytes)
     cut_end(index, bytes);
 }
 
-static size_t unmap_all_of(size_t index)
-{
-    struct kept_range range = *range_of(index);
-
-    cut_end(index, range.bytes);
-    os_unmap((void *)range.start, range.bytes);
-    if (kept_is_shared(range.id))
-        shared_unmapped(range.start, range.bytes);
-    return range.bytes;
-}
-
 /* What may be unmapped of a range: all, but of shared huge pages those that nobody uses. */
 static struct kept_range whole_of(size_t index)
 {
@@ -99,41 +88,40 @@ static size_t whole_bytes(void)
 
 static void insert(struct mapping mapping);
 
-/* Unmaps `most` bytes, rounded up to huge pages, from the end of what may be unmapped of a range in
- * shared ones; returns how many. */
-static size_t unmap_shared(size_t index, size_t most)
+/* Unmaps `bytes` of a range from `low` on; returns how many. */
+static size_t unmap_part(size_t index, uintptr_t low, size_t bytes)
 {
-    struct kept_range whole = whole_of(index);
     struct mapping above = mappings[index];
-    uintptr_t end = above.range.start + above.range.bytes, low = whole.start;
+    uintptr_t end = above.range.start + above.range.bytes;
 
-    if (whole.bytes > most && whole.bytes - most > OS_HUGE_BYTES)
-        low = (whole.start + whole.bytes - most) & ~(OS_HUGE_BYTES - 1);
-    if (low < whole.start)
-        low = whole.start;
-    whole.bytes -= low - whole.start;
-    above.range.start = low + whole.bytes;
+    above.range.start = low + bytes;
     above.range.bytes = end - above.range.start;
     cut_end(index, end - low);
-    os_unmap((void *)low, whole.bytes);
-    shared_unmapped(low, whole.bytes);
+    os_unmap((void *)low, bytes);
+    if (kept_is_shared(above.range.id))
+        shared_unmapped(low, bytes);
     if (above.range.bytes > 0)
         insert(above);
-    return whole.bytes;
+    return bytes;
 }
 
-/* Unmaps up to `most` bytes, a multiple of the page, from the end of a mapping, in shared huge
- * pages perhaps somewhat more; returns how many. */
+static size_t unmap_all_of(size_t index)
+{
+    return unmap_part(index, range_of(index)->start, range_of(index)->bytes);
+}
+
+/* Unmaps up to `most` bytes, a multiple of the page, from the end of what may be unmapped of a
+ * range; of shared huge pages whole ones, and all where no more than one would be left.  Returns
+ * how many. */
 static size_t unmap_end(size_t index, size_t most)
 {
-    struct kept_range range = *range_of(index);
-    size_t bytes = range.bytes < most ? range.bytes : most;
+    struct kept_range whole = whole_of(index);
+    size_t step = kept_is_shared(whole.id) ? OS_HUGE_BYTES : 0;
+    uintptr_t end = whole.start + whole.bytes, low = whole.start;
 
-    if (kept_is_shared(range.id))
-        return unmap_shared(index, most);
-    cut_end(index, bytes);
-    os_unmap((char *)range.start + range.bytes - bytes, bytes);
-    return bytes;
+    if (whole.bytes > most && whole.bytes - most > step)
+        low = step ? (end - most) & ~(step - 1) : end - most;
+    return unmap_part(index, low, end - low);
 }
 
 /* The one that came first of those that may be unmapped; KEPT_MAPPINGS where there is none. */

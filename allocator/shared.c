@@ -48,16 +48,6 @@ static struct region *new_region(void)
     return region;
 }
 
-static void forget_unmapped(struct region *region)
-{
-    if (region->mapped_bytes > 0 || region->taken_bytes < REGION_BYTES)
-        return;
-    region->start = 0;
-    region_count--;
-    if (region == current)
-        current = NULL;
-}
-
 struct kept_range shared_new_page(void)
 {
     struct kept_range none = {0};
@@ -110,5 +100,8 @@ void shared_unmapped(uintptr_t start, size_t bytes)
     struct region *region = region_of(start);
 
     region->mapped_bytes -= bytes;
-    forget_unmapped(region);
+    if (region->mapped_bytes == 0 && region->taken_bytes == REGION_BYTES) {
+        region->start = 0;
+        region_count--;
+    }
 }

@@ -23,8 +23,8 @@ extern "C" {
 
 #define ALLOCATOR_VERSION "0.1.0"
 
-/* Requests of at least this many bytes are mapped, most of them on their own; some mappings are kept
- * when they are freed. */
+/* Requests of at least this many bytes are mapped, most of them on their own; some mappings are
+ * kept when they are freed. */
 #define MEM_MMAP_THRESHOLD ((size_t)128 * 1024)
 /* The heap below that threshold grows in multiples of this many bytes. */
 #define MEM_BRK_INCREMENT ((size_t)64 * 1024)
