@@ -99,7 +99,7 @@ static size_t unmap_part(size_t index, uintptr_t low, size_t bytes)
     cut_end(index, end - low);
     os_unmap((void *)low, bytes);
     if (kept_is_shared(above.range.id))
-        shared_unmapped(low, bytes);
+        shared_unmapped((struct kept_range){low, bytes, above.range.id});
     if (above.range.bytes > 0)
         insert(above);
     return bytes;

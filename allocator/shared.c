@@ -9,7 +9,6 @@ enum { REGIONS = 128, REGION_PAGES = REGION_BYTES / OS_HUGE_BYTES };
 struct region {
     uintptr_t start; /* 0 for none */
     size_t taken_bytes, mapped_bytes;
-    uint32_t id;
     uint32_t used_bytes[REGION_PAGES]; /* of each page, by objects */
 };
 
@@ -23,13 +22,11 @@ bool shared_is_used(void)
     return region_count > 0;
 }
 
-static struct region *region_of(uintptr_t address)
+/* The id tells, and the address does not: the system may reserve a region that begins in what was
+ * unmapped of another one's end. */
+static struct region *region_of(struct kept_range range)
 {
-    struct region *region = regions;
-
-    while (address - region->start >= REGION_BYTES)
-        region++;
-    return region;
+    return &regions[range.id & ~KEPT_SHARED];
 }
 
 static struct region *new_region(void)
@@ -43,7 +40,7 @@ static struct region *new_region(void)
     void *start = os_reserve_aligned(REGION_BYTES, OS_HUGE_BYTES);
     if (!start)
         return NULL;
-    *region = (struct region){.start = (uintptr_t)start, .id = kept_new_id() | KEPT_SHARED};
+    *region = (struct region){.start = (uintptr_t)start};
     region_count++;
     return region;
 }
@@ -63,12 +60,12 @@ struct kept_range shared_new_page(void)
     os_allow_huge((void *)page, OS_HUGE_BYTES);
     current->taken_bytes += OS_HUGE_BYTES;
     current->mapped_bytes += OS_HUGE_BYTES;
-    return (struct kept_range){page, OS_HUGE_BYTES, current->id};
+    return (struct kept_range){page, OS_HUGE_BYTES, KEPT_SHARED | (uint32_t)(current - regions)};
 }
 
 void shared_use(struct kept_range range, bool is_used)
 {
-    struct region *region = region_of(range.start);
+    struct region *region = region_of(range);
     uintptr_t offset = range.start - region->start;
 
     for (size_t left = range.bytes; left > 0;) {
@@ -83,7 +80,7 @@ void shared_use(struct kept_range range, bool is_used)
 
 struct kept_range shared_unused(struct kept_range range)
 {
-    const struct region *region = region_of(range.start);
+    const struct region *region = region_of(range);
     uintptr_t low = range.start - region->start, high = low + range.bytes;
 
     if (region->used_bytes[low / OS_HUGE_BYTES] > 0)
@@ -95,11 +92,11 @@ struct kept_range shared_unused(struct kept_range range)
     return range;
 }
 
-void shared_unmapped(uintptr_t start, size_t bytes)
+void shared_unmapped(struct kept_range range)
 {
-    struct region *region = region_of(start);
+    struct region *region = region_of(range);
 
-    region->mapped_bytes -= bytes;
+    region->mapped_bytes -= range.bytes;
     if (region->mapped_bytes == 0 && region->taken_bytes == REGION_BYTES) {
         region->start = 0;
         region_count--;

@@ -17,6 +17,6 @@ void shared_use(struct kept_range range, bool is_used);
 /* The part of a range, which is kept, that lies in pages which nobody uses. */
 struct kept_range shared_unused(struct kept_range range);
 /* A range that was kept is mapped no more. */
-void shared_unmapped(uintptr_t start, size_t bytes);
+void shared_unmapped(struct kept_range range);
 
 #endif

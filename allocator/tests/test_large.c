@@ -473,122 +473,9 @@ static void test_another_thread_takes_the_hole(void **state)
     free_others(others);
 }
 
-/* --- huge pages that objects share ---------------------------------------------------------- */
-
-static const size_t HUGE = (size_t)2 << 20, MUCH = (size_t)16 << 20, PART = (size_t)300 * 1024;
-
-static void test_objects_share_huge_pages(void **state)
-{
-    (void)state;
-    enum { COUNT = 12 };
-    char *objects[COUNT];
-    void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
-    (void)large_decay(true);
-
-    /* Side by side, across the end of the first page too. */
-    for (int i = 0; i < COUNT; i++) {
-        objects[i] = large_alloc(PART, ALIGNMENT, false, NULL);
-        assert_ptr_equal(objects[i], objects[0] + (size_t)i * PART);
-    }
-    assert_int_equal((uintptr_t)objects[0] % HUGE, 0);
-    assert_int_equal(kept.bytes, 2 * HUGE - COUNT * PART);
-    /* Nothing of a page in use goes, but all of one that nobody uses. */
-    for (int i = 0; i < COUNT; i += 2)
-        (void)large_free(objects[i], NULL);
-    assert_int_equal(large_decay(true), 0);
-    assert_int_equal(kept.bytes, 2 * HUGE - COUNT / 2 * PART);
-    for (int i = 7; i < COUNT; i += 2)
-        (void)large_free(objects[i], NULL);
-    assert_int_equal(large_decay(true), HUGE);
-    for (int i = 1; i < 7; i += 2)
-        (void)large_free(objects[i], NULL);
-    (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
-    (void)large_free(live, NULL);
-    (void)large_decay(true);
-}
-
-static void test_sharing_objects_grow(void **state)
-{
-    (void)state;
-    void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
-    char *first = large_alloc(PART, ALIGNMENT, false, NULL);
-    memset(first, 1, PART);
-
-    /* Into what is kept behind it, and beyond the page to a mapping of its own. */
-    assert_ptr_equal(large_resize(first, 2 * PART), first);
-    char *behind = large_alloc(PART, ALIGNMENT, false, NULL);
-    assert_ptr_equal(behind, first + 2 * PART);
-    char *moved = large_resize(first, 3 * PART);
-    assert_true(moved && moved != first);
-    assert_int_equal(count_ones(moved, PART), PART);
-    assert_ptr_equal(large_alloc(PART, ALIGNMENT, false, NULL), first);
-    (void)large_free(first, NULL);
-    (void)large_free(behind, NULL);
-    (void)large_free(moved, NULL);
-    (void)large_free(live, NULL);
-    (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
-}
-
-/* Each object holds its number at both ends. */
-static void stamp(char *object, size_t bytes, int number)
-{
-    memcpy(object, &number, sizeof number);
-    memcpy(object + bytes - sizeof number, &number, sizeof number);
-}
-
-static bool is_stamped(const char *object, size_t bytes, int number)
-{
-    return memcmp(object, &number, sizeof number) == 0 &&
-           memcmp(object + bytes - sizeof number, &number, sizeof number) == 0;
-}
-
-static void test_sharing_at_random(void **state)
-{
-    (void)state;
-    enum { COUNT = 60, STEPS = 6000 };
-    static struct {
-        char *start;
-        size_t bytes;
-    } objects[COUNT];
-    uint64_t random = 7;
-
-    for (int step = 0; step < STEPS; step++) {
-        int i = (int)random_below(&random, COUNT);
-        size_t bytes = 128 * 1024 + random_below(&random, 1200 * 1024);
-        char *start = objects[i].start;
-        if (start)
-            assert_true(is_stamped(start, objects[i].bytes, i));
-        if (start && random_below(&random, 3) > 0) {
-            assert_true(large_free(start, NULL) >= objects[i].bytes);
-            objects[i].start = NULL;
-            continue;
-        }
-        objects[i].start =
-            start ? large_resize(start, bytes) : large_alloc(bytes, ALIGNMENT, false, NULL);
-        assert_non_null(objects[i].start);
-        /* What is new is ours alone, and what was moved still there. */
-        if (start)
-            assert_memory_equal(objects[i].start, &i, sizeof i);
-        objects[i].bytes = bytes;
-        stamp(objects[i].start, bytes, i);
-        if (step % 500 == 0)
-            (void)large_decay(step % 1000 == 0);
-    }
-    for (int i = 0; i < COUNT; i++)
-        if (objects[i].start)
-            (void)large_free(objects[i].start, NULL);
-    (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
-    assert_int_equal(large_objects.live_bytes, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* First, so that the end of a reserved range does not come in between. */
-        cmocka_unit_test(test_objects_share_huge_pages),
         cmocka_unit_test(test_freed_mapping_is_taken_again),
         cmocka_unit_test(test_nobody_took_it_for_an_interval),
         cmocka_unit_test(test_makes_way_for_growth),
@@ -607,8 +494,6 @@ int main(void)
         cmocka_unit_test(test_old_memory_stays_old),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
-        cmocka_unit_test(test_sharing_objects_grow),
-        cmocka_unit_test(test_sharing_at_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
