@@ -38,8 +38,8 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
 #define CAPACITIES_16(steps)                                                   \
     CAPACITIES_4(steps), CAPACITIES_4((steps) + 4), CAPACITIES_4((steps) + 8), \
         CAPACITIES_4((steps) + 12)
-const uint8_t front_capacities[SLAB_CLASSES] = {CAPACITIES_16(1), CAPACITIES_16(17),
-                                                CAPACITIES_16(33), CAPACITIES_16(49)};
+HOT_CONSTANTS const uint8_t front_capacities[SLAB_CLASSES] = {CAPACITIES_16(1), CAPACITIES_16(17),
+                                                              CAPACITIES_16(33), CAPACITIES_16(49)};
 
 /* What a bin may hold, and its bottom. */
 static unsigned slots_for(unsigned kind)

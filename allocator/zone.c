@@ -24,6 +24,8 @@ enum {
      * 2 MiB on (EXPERIMENTS.md, "prefaulting"). */
     AHEAD_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
+    /* Of a longer run than 64 KiB the program may never write the end. */
+    POPULATE_MOST_UNITS = (64 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (256 * 1024) >> UNIT_SHIFT,
     /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
      * looks at the whole map. */
@@ -36,8 +38,10 @@ enum {
     REGRET_FACTOR = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
-     * addresses without contents cost nothing. */
+     * addresses without contents cost nothing. It begins with 256 KiB: a small program lies in one
+     * range then, whose tables take two pages, also where it starts threads. */
     GROWTH_SHIFT = 4,
+    GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
     GROWTH_MOST_UNITS = 1024,
     /* Growth for larger runs takes small pages: a heap of large blocks may be sparse, and a huge
      * page holds memory for all of it. */
@@ -252,7 +256,7 @@ static bool grow(size_t units)
         return false;
 
     bool in_huge_pages = is_huge() && units <= HUGE_MOST_UNITS;
-    size_t step = zone.owned_units >> GROWTH_SHIFT;
+    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
     if (step > GROWTH_MOST_UNITS)
         step = GROWTH_MOST_UNITS;
     if (step < units || in_huge_pages)
@@ -392,7 +396,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
     if (zone.seen_units < end)
         zone.seen_units = end;
-    if (clean == *units)
+    if (clean == *units && *units <= POPULATE_MOST_UNITS)
         plan_populate(first, *units, end, fresh);
     *units = end - first;
     return zone_address(first);
