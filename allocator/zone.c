@@ -367,7 +367,7 @@ size_t zone_begin_interval(bool by_time, size_t given_units)
 static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *fresh)
 {
     size_t first, end;
-    size_t clean = 0, again = 0;
+    size_t clean = 0, clean_needed = 0, again = 0;
 
     *fresh = (struct zone_fresh){NULL, 0};
     while ((first = find_run(*units)) == limit_unit())
@@ -377,13 +377,12 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
         if (!is_free(end))
             break;
     for (size_t unit = first; unit < end; unit++) {
-        /* What is not needed yet is no growth. */
-        bool is_needed = unit < first + *units;
         if (zone.map[unit] == UNIT_DIRTY) {
             zone.dirty_units--;
         } else {
-            clean += is_needed;
-            again += is_needed && unit < zone.seen_units;
+            clean++;
+            clean_needed += unit < first + *units;
+            again += unit < zone.seen_units;
         }
         __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
     }
@@ -391,12 +390,13 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     zone.grown_units += clean;
-    settle_debt(clean);
+    /* What is not needed yet holds no memory yet; but where it is taken it will. */
+    settle_debt(clean_needed);
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
     if (zone.seen_units < end)
         zone.seen_units = end;
-    if (clean == *units && *units <= POPULATE_MOST_UNITS)
+    if (clean_needed == *units && *units <= POPULATE_MOST_UNITS)
         plan_populate(first, *units, end, fresh);
     *units = end - first;
     return zone_address(first);
