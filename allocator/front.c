@@ -41,21 +41,51 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
 HOT_CONSTANTS const uint8_t front_capacities[SLAB_CLASSES] = {CAPACITIES_16(1), CAPACITIES_16(17),
                                                               CAPACITIES_16(33), CAPACITIES_16(49)};
 
-/* What a bin may hold, and its bottom. */
-static unsigned slots_for(unsigned kind)
+static bool is_wide(const struct front *front, unsigned kind)
 {
-    return front_capacities[kind - UNIT_SLAB] + 1u;
+    return front->bottoms[kind] >= FRONT_WIDE_AT;
 }
 
-/* Gives a bin its slots. */
+static unsigned places_for(const struct front *front, unsigned kind)
+{
+    return is_wide(front, kind) ? FRONT_MOST_OBJECTS : front_capacities[kind - UNIT_SLAB];
+}
+
+/* Gives a bin, which is empty, the slots from `bottom` on. */
+static void move_bin(struct front *front, unsigned kind, size_t bottom)
+{
+    *front_slot(front, bottom) = NULL;
+    __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);
+    front->limits[kind] = (uint16_t)bottom;
+    set_top(front, kind, bottom);
+}
+
 static void place_bin(struct front *front, unsigned kind)
 {
     size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
-    front->slots_used = (uint16_t)(front->slots_used + slots_for(kind));
-    __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);
-    front->limits[kind] = (uint16_t)bottom;
-    set_top(front, kind, bottom);
+    front->slots_used = (uint16_t)(front->slots_used + front_capacities[kind - UNIT_SLAB] + 1u);
+    move_bin(front, kind, bottom);
+}
+
+static void widen_bin(struct front *front, unsigned kind)
+{
+    unsigned index = kind - UNIT_SLAB - FRONT_FIRST_WIDE;
+
+    move_bin(front, kind, FRONT_WIDE_AT + index * (FRONT_MOST_OBJECTS + 1) * FRONT_SLOT_BYTES);
+}
+
+/* The most objects that a bin should hold now: a part of what its class does, whose slabs hold
+ * twice what fills a narrow bin. */
+static unsigned most_for(unsigned kind)
+{
+    unsigned size_class = kind - UNIT_SLAB, least = front_capacities[size_class];
+    unsigned shift = os_is_single_threaded() ? FRONT_PART_SHIFT : FRONT_PART_SHIFT_SHARED;
+    size_t part = slab_class_units(size_class) * 2 * least >> shift;
+
+    if (part <= least)
+        return least;
+    return part < FRONT_MOST_OBJECTS ? (unsigned)part : FRONT_MOST_OBJECTS;
 }
 
 /* The slots of a bin's objects, the oldest first. */
@@ -64,14 +94,20 @@ static void **objects_of(struct front *front, unsigned kind)
     return front_slot(front, front->bottoms[kind]) + 1;
 }
 
-/* Returns how many objects the bin has room for now. */
+/* Returns how many objects the bin has room for now, which may be fewer than it holds. */
 static unsigned raise_limit(struct front *front, unsigned kind)
 {
     if (front->bottoms[kind] == 0)
         place_bin(front, kind);
     unsigned room = (unsigned)(front->limits[kind] - front->bottoms[kind]) / FRONT_SLOT_BYTES;
-    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = front_capacities[kind - UNIT_SLAB];
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(kind);
     room = wanted < most ? wanted : most;
+    if (room > places_for(front, kind)) {
+        if (get_top(front, kind) == front->bottoms[kind])
+            widen_bin(front, kind);
+        else
+            room = places_for(front, kind);
+    }
     front->limits[kind] = (uint16_t)top_for(front, kind, room);
     return room;
 }
@@ -127,10 +163,10 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
 
     if (count > 0 && slots[count - 1] == object)
         fault_die("double free", object);
-    (void)raise_limit(front, kind);
-    if (get_top(front, kind) >= front->limits[kind]) {
+    unsigned room = raise_limit(front, kind);
+    if (count >= room) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
-        unsigned going = (count + 1) / 2;
+        unsigned going = count - room / 2;
         void *old[FRONT_MOST_OBJECTS];
         memcpy(old, slots, going * sizeof *old);
         /* Empty meanwhile: a child that is forked now must not find an object twice. */
@@ -169,8 +205,10 @@ void front_repair(struct front *front)
             set_top(front, kind, bottom);
         if (front->limits[kind] < bottom)
             front->limits[kind] = bottom;
-        unsigned end = (unsigned)(bottom - FRONT_SLOTS_AT) / FRONT_SLOT_BYTES + slots_for(kind);
-        if (front->slots_used < end)
+        unsigned end = (unsigned)(bottom - FRONT_SLOTS_AT) / FRONT_SLOT_BYTES +
+                       front_capacities[kind - UNIT_SLAB] + 1u;
+        /* Where one that is wide now lay before is free again. */
+        if (!is_wide(front, kind) && front->slots_used < end)
             front->slots_used = (uint16_t)end;
     }
 }
@@ -178,13 +216,17 @@ void front_repair(struct front *front)
 void front_count(const struct front *front, struct counters *counters)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        uint64_t word = __atomic_load_n(&front->words[UNIT_SLAB + c], __ATOMIC_ACQUIRE);
-        uint64_t top = word & FRONT_TOP_MASK;
-        uint64_t bottom = __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED);
+        uint64_t bottom, word, top;
+        do {
+            bottom = __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED);
+            word = __atomic_load_n(&front->words[UNIT_SLAB + c], __ATOMIC_ACQUIRE);
+            top = word & FRONT_TOP_MASK;
+        } while (bottom != __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED));
         uint64_t refilled = (uint64_t)__atomic_load_n(&front->net_refilled[c], __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
         uint64_t allocations = word >> FRONT_TOP_BITS;
-        uint64_t in_bin = top ? (top - bottom) / FRONT_SLOT_BYTES : 0;
+        /* A bin that moves is empty, and moves upwards. */
+        uint64_t in_bin = top > bottom ? (top - bottom) / FRONT_SLOT_BYTES : 0;
         uint64_t frees = allocations + in_bin - refilled;
         counters->allocations += allocations;
         counters->frees += frees;

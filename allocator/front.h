@@ -9,8 +9,9 @@
  * bits above count the allocations served from it. One addition changes both, and the number of
  * frees follows from them and from `net_refilled` (see front_count): exact statistics cost no
  * instruction on the way. The slot at the bottom stays NULL, which tells that the bin is empty. A
- * bin gets its slots, for all that it may ever hold, when it is first used; until then all three
- * are 0, and its bottom is words[UNIT_FOREIGN], which stays 0.
+ * bin gets its slots when it is first used; until then all three are 0, and its bottom is
+ * words[UNIT_FOREIGN], which stays 0. Those of a class that comes to hold much lie at a place of
+ * their own, to which the bin moves while it is empty: it is wide then.
  *
  * What every call reads lies apart from the slots, in arrays whose elements the processor addresses
  * without arithmetic: bins that lie far apart, each with its slots, share few sets of the
@@ -26,22 +27,29 @@
 enum {
     FRONT_SLOT_BYTES = sizeof(void *),
     FRONT_TOP_BITS = 16,
-    /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES, and up to FRONT_MOST_BYTES of
-     * larger ones, half a slab: what it holds keeps the slabs that it comes from
-     * (EXPERIMENTS.md, "What a bin holds"). */
+    /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES. Of larger ones it holds up to
+     * FRONT_MOST_BYTES, half a slab, because what it holds keeps the slabs that it comes from; or
+     * 1 / 2^FRONT_PART_SHIFT of the slabs of its class, where several threads run each a quarter of
+     * that (EXPERIMENTS.md, "What a bin holds"). */
     FRONT_MOST_OBJECTS = 64,
     FRONT_SMALL_BYTES = 128,
-    FRONT_MOST_BYTES = 4096
+    FRONT_MOST_BYTES = 4096,
+    FRONT_PART_SHIFT = 5,
+    FRONT_PART_SHIFT_SHARED = 7
 };
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
 
-/* The most objects of each class that a bin holds. */
+/* The most objects of each class that a bin which is not wide holds. */
 extern const uint8_t front_capacities[SLAB_CLASSES] HIDDEN;
 
-/* The capacities of all classes and their bottoms: the first 8 have the most, and
- * 256 / n, rounded down, for n from 9 to 64 add up to 495. */
-enum { FRONT_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES };
+enum {
+    /* The capacities of all classes and their bottoms: the first 8 have the most, and
+     * 256 / n, rounded down, for n from 9 to 64 add up to 495. */
+    FRONT_NARROW_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES,
+    FRONT_FIRST_WIDE = FRONT_SMALL_BYTES >> SLAB_STEP_SHIFT, /* the first class that has one */
+    FRONT_SLOTS = FRONT_NARROW_SLOTS + (SLAB_CLASSES - FRONT_FIRST_WIDE) * (FRONT_MOST_OBJECTS + 1)
+};
 
 /* By kind of unit, so that a free need not tell slabs from other units first: the bins of other
  * kinds, and that of SLAB_NO_CLASS, are always empty and full at once. */
@@ -56,7 +64,11 @@ struct front {
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */
-enum { FRONT_SLOTS_AT = 2048, FRONT_SLOTS_ALIGNMENT = 256 };
+enum {
+    FRONT_SLOTS_AT = 2048,
+    FRONT_SLOTS_ALIGNMENT = 256,
+    FRONT_WIDE_AT = FRONT_SLOTS_AT + FRONT_NARROW_SLOTS * FRONT_SLOT_BYTES
+};
 
 static inline void **front_slot(struct front *front, uint64_t top)
 {

@@ -56,7 +56,7 @@ uint8_t slab_class_table[SLAB_CLASSES + 1] = {
 /* What a class of its own must save, in units: about that much of it will be free. */
 enum { SAVED_UNITS = 2 };
 
-static size_t units_of_class[SLAB_CLASSES]; /* guarded by the zone's lock */
+static size_t units_of_class[SLAB_CLASSES]; /* written under the zone's lock */
 
 /* Estimates of what was asked for, by number of steps and by the class that served it; threads may
  * miss each other's. */
@@ -65,6 +65,11 @@ static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES]
 static void set_class(unsigned steps, unsigned size_class)
 {
     __atomic_store_n(&slab_class_table[steps], (uint8_t)size_class, __ATOMIC_RELAXED);
+}
+
+size_t slab_class_units(unsigned size_class)
+{
+    return counter_get(&units_of_class[size_class]);
 }
 
 void slab_sample(size_t bytes, unsigned count)
@@ -77,7 +82,7 @@ void slab_sample(size_t bytes, unsigned count)
     if (steps == 0 || size_class == steps - 1)
         return;
     counter_add(own, count * bytes);
-    size_t units = counter_get(&units_of_class[size_class]);
+    size_t units = slab_class_units(size_class);
     size_t sampled = counter_get(own), class_sampled = counter_get(all);
     unsigned class_steps = size_class + 1, lost_steps = class_steps - steps;
     /* Of the units of the class, this size takes the part that it has in what was asked for, here

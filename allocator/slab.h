@@ -89,6 +89,8 @@ unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, uns
 /* Gives all slabs of a set that nobody uses to the zone, whatever lives there.  Takes the zone's
  * lock; looks at the whole map. */
 void slab_give_all(struct slab_set *set);
+/* How many slabs of a class there are in all sets; needs no lock. */
+size_t slab_class_units(unsigned size_class);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

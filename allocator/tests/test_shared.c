@@ -4,8 +4,6 @@
 #include "allocator/tests/test_common.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static const size_t HUGE = (size_t)2 << 20, MUCH = (size_t)16 << 20, PART = (size_t)300 * 1024;
 
@@ -124,14 +122,18 @@ static const size_t RANGE = (size_t)64 << 20;
 /* Where the next range is reserved; NULL where the system likes. */
 static char *reserve_at;
 
-void *mmap(void *wanted, size_t bytes, int protection, int flags, int file, off_t offset)
+void *__real_mmap(void *wanted, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap(void *wanted, size_t bytes, int protection, int flags, int file, off_t offset);
+
+/* In mmap's place (ld --wrap): a sanitizer's run time needs the real one. */
+void *__wrap_mmap(void *wanted, size_t bytes, int protection, int flags, int file, off_t offset)
 {
     if (reserve_at && protection == PROT_NONE && bytes >= RANGE) {
         wanted = reserve_at;
         flags |= MAP_FIXED_NOREPLACE;
         reserve_at = NULL;
     }
-    return (void *)syscall(SYS_mmap, wanted, bytes, protection, flags, file, offset);
+    return __real_mmap(wanted, bytes, protection, flags, file, offset);
 }
 
 /* As many objects as fill a range. */
