@@ -9,6 +9,9 @@
 /* A bin starts with room for this many objects and doubles each time it runs empty or over, up to
  * its capacity: a class that is hardly used keeps hardly anything back. */
 enum { FIRST_LIMIT = 4 };
+/* Refills and spills between two looks for bins that are idle: more often costs more than it saves
+ * (EXPERIMENTS.md, "What a bin holds"). */
+enum { CALLS_PER_TURN = 32 };
 
 static uint64_t get_top(const struct front *front, unsigned kind)
 {
@@ -124,6 +127,41 @@ unsigned front_held(const struct front *front, unsigned kind)
     return (unsigned)(get_top(front, kind) - front->bottoms[kind]) / FRONT_SLOT_BYTES;
 }
 
+/* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
+static void put_back(unsigned size_class, void **objects, unsigned count)
+{
+    for (unsigned left = count; left > 0;) {
+        struct slab_set *owner = slab_owner(objects[left - 1]);
+        lock_take(&owner->classes[size_class].lock);
+        left = slab_put(owner, size_class, objects, left);
+        lock_drop(&owner->classes[size_class].lock);
+    }
+}
+
+static void flush_bin(struct front *front, unsigned kind)
+{
+    unsigned count = front_held(front, kind);
+
+    if (count == 0)
+        return;
+    set_top(front, kind, front->bottoms[kind]);
+    add_net(front, kind - UNIT_SLAB, -(int64_t)count);
+    put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
+}
+
+/* Puts the bins back from which nothing was allocated since the last turn. */
+static void flush_idle(struct front *front)
+{
+    if (++front->calls % CALLS_PER_TURN != 0)
+        return;
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+        uint16_t allocations = (uint16_t)(front->words[UNIT_SLAB + c] >> FRONT_TOP_BITS);
+        if (allocations == front->seen[c])
+            flush_bin(front, UNIT_SLAB + c);
+        front->seen[c] = allocations;
+    }
+}
+
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
 {
     unsigned kind = UNIT_SLAB + size_class;
@@ -141,18 +179,10 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     lock_drop(&set->classes[size_class].lock);
     add_net(front, size_class, got);
     set_top(front, kind, top_for(front, kind, got));
-    return front_pop(front, size_class, &object) ? object : NULL;
-}
-
-/* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
-static void put_back(unsigned size_class, void **objects, unsigned count)
-{
-    for (unsigned left = count; left > 0;) {
-        struct slab_set *owner = slab_owner(objects[left - 1]);
-        lock_take(&owner->classes[size_class].lock);
-        left = slab_put(owner, size_class, objects, left);
-        lock_drop(&owner->classes[size_class].lock);
-    }
+    if (!front_pop(front, size_class, &object))
+        return NULL;
+    flush_idle(front);
+    return object;
 }
 
 void front_spill(struct front *front, struct slab_set *set, unsigned kind, void *object)
@@ -179,19 +209,13 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
             put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);
+    flush_idle(front);
 }
 
 void front_flush(struct front *front)
 {
-    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
-        unsigned count = front_held(front, kind);
-
-        if (count == 0)
-            continue;
-        set_top(front, kind, front->bottoms[kind]);
-        add_net(front, kind - UNIT_SLAB, -(int64_t)count);
-        put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
-    }
+    for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++)
+        flush_bin(front, kind);
 }
 
 void front_repair(struct front *front)

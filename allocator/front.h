@@ -61,6 +61,9 @@ struct front {
     uint16_t bottoms[FRONT_BINS];
     uint16_t slots_used;
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
+    /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
+     * for idle ones. */
+    uint16_t calls, seen[SLAB_CLASSES];
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */
@@ -108,7 +111,8 @@ static inline bool front_push(struct front *front, size_t kind, void *object)
 
 /* How many objects the bin of a kind holds. */
 unsigned front_held(const struct front *front, unsigned kind);
-/* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set.
+/* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set,
+ * and, as front_spill, of those that own objects of bins that nobody used lately, which it empties.
  */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
 /* Makes room in a full bin and pushes `object`; what goes is left to the depot of the heap's set,

@@ -86,6 +86,23 @@ static void test_wide_bins_lie_apart(void **state)
     }
 }
 
+/* What a class that nobody asks for any more keeps of its slabs goes back. */
+static void test_idle_bins_are_emptied(void **state)
+{
+    (void)state;
+    enum { OTHER_BYTES = 48 };
+
+    allocate(FEW);
+    free_last_first(FEW);
+    assert_in_range(front_held(&heap_plain.front, kind), 1, narrow_capacity());
+    for (int i = 0; i < MANY; i++)
+        objects[i] = mem_malloc(OTHER_BYTES);
+    for (int i = 0; i < MANY; i++)
+        mem_free(objects[i]);
+    assert_int_equal(front_held(&heap_plain.front, kind), 0);
+    assert_in_range(front_held(&heap_plain.front, UNIT_SLAB + OTHER_BYTES / 16 - 1), 1, MANY);
+}
+
 static bool is_reading = true;
 
 static void *read_statistics(void *least_usage)
@@ -127,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_bin_of_much_is_wide),
         cmocka_unit_test(test_wide_bins_lie_apart),
+        cmocka_unit_test(test_idle_bins_are_emptied),
         /* Last: what holds with one thread does not with two. */
         cmocka_unit_test(test_statistics_while_bins_move),
     };
