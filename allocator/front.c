@@ -49,9 +49,15 @@ static bool is_wide(const struct front *front, unsigned kind)
     return front->bottoms[kind] >= FRONT_WIDE_AT;
 }
 
+/* The most objects that a wide bin holds. */
+static unsigned wide_capacity(unsigned kind)
+{
+    return kind < UNIT_SLAB + FRONT_SMALL_CLASSES ? FRONT_MOST_SMALL : FRONT_MOST_OBJECTS;
+}
+
 static unsigned places_for(const struct front *front, unsigned kind)
 {
-    return is_wide(front, kind) ? FRONT_MOST_OBJECTS : front_capacities[kind - UNIT_SLAB];
+    return is_wide(front, kind) ? wide_capacity(kind) : front_capacities[kind - UNIT_SLAB];
 }
 
 /* Gives a bin, which is empty, the slots from `bottom` on. */
@@ -73,22 +79,29 @@ static void place_bin(struct front *front, unsigned kind)
 
 static void widen_bin(struct front *front, unsigned kind)
 {
-    unsigned index = kind - UNIT_SLAB - FRONT_FIRST_WIDE;
+    unsigned small = kind - UNIT_SLAB, others = 0;
 
-    move_bin(front, kind, FRONT_WIDE_AT + index * (FRONT_MOST_OBJECTS + 1) * FRONT_SLOT_BYTES);
+    if (small > FRONT_SMALL_CLASSES) {
+        others = small - FRONT_SMALL_CLASSES;
+        small = FRONT_SMALL_CLASSES;
+    }
+    unsigned slots = small * (FRONT_MOST_SMALL + 1) + others * (FRONT_MOST_OBJECTS + 1);
+    move_bin(front, kind, FRONT_WIDE_AT + slots * FRONT_SLOT_BYTES);
 }
 
-/* The most objects that a bin should hold now: a part of what its class does, whose slabs hold
- * twice what fills a narrow bin. */
+/* The most objects that a bin should hold now. */
 static unsigned most_for(unsigned kind)
 {
     unsigned size_class = kind - UNIT_SLAB, least = front_capacities[size_class];
     unsigned shift = os_is_single_threaded() ? FRONT_PART_SHIFT : FRONT_PART_SHIFT_SHARED;
-    size_t part = slab_class_units(size_class) * 2 * least >> shift;
+    size_t part_bytes = slab_class_units(size_class) << UNIT_SHIFT >> shift;
+    unsigned most = wide_capacity(kind);
 
-    if (part <= least)
+    if (part_bytes <= least * slab_class_bytes(size_class))
         return least;
-    return part < FRONT_MOST_OBJECTS ? (unsigned)part : FRONT_MOST_OBJECTS;
+    if (part_bytes >= most * slab_class_bytes(size_class))
+        return most;
+    return (uint32_t)part_bytes / (uint32_t)slab_class_bytes(size_class);
 }
 
 /* The slots of a bin's objects, the oldest first. */
@@ -197,7 +210,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
     if (count >= room) {
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = count - room / 2;
-        void *old[FRONT_MOST_OBJECTS];
+        void *old[FRONT_MOST_SMALL];
         memcpy(old, slots, going * sizeof *old);
         /* Empty meanwhile: a child that is forked now must not find an object twice. */
         set_top(front, kind, front->bottoms[kind]);

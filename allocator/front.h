@@ -27,11 +27,12 @@
 enum {
     FRONT_SLOT_BYTES = sizeof(void *),
     FRONT_TOP_BITS = 16,
-    /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES. Of larger ones it holds up to
+    /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES, and of larger ones up to
      * FRONT_MOST_BYTES, half a slab, because what it holds keeps the slabs that it comes from; or
-     * 1 / 2^FRONT_PART_SHIFT of the slabs of its class, where several threads run each a quarter of
-     * that (EXPERIMENTS.md, "What a bin holds"). */
+     * 1 / 2^FRONT_PART_SHIFT of what the slabs of its class hold, where several threads run each a
+     * quarter of that, if that is more (EXPERIMENTS.md, "What a bin holds"). */
     FRONT_MOST_OBJECTS = 64,
+    FRONT_MOST_SMALL = 256, /* of up to FRONT_SMALL_BYTES */
     FRONT_SMALL_BYTES = 128,
     FRONT_MOST_BYTES = 4096,
     FRONT_PART_SHIFT = 5,
@@ -47,8 +48,9 @@ enum {
     /* The capacities of all classes and their bottoms: the first 8 have the most, and
      * 256 / n, rounded down, for n from 9 to 64 add up to 495. */
     FRONT_NARROW_SLOTS = 8 * FRONT_MOST_OBJECTS + 495 + SLAB_CLASSES,
-    FRONT_FIRST_WIDE = FRONT_SMALL_BYTES >> SLAB_STEP_SHIFT, /* the first class that has one */
-    FRONT_SLOTS = FRONT_NARROW_SLOTS + (SLAB_CLASSES - FRONT_FIRST_WIDE) * (FRONT_MOST_OBJECTS + 1)
+    FRONT_SMALL_CLASSES = FRONT_SMALL_BYTES >> SLAB_STEP_SHIFT,
+    FRONT_SLOTS = FRONT_NARROW_SLOTS + FRONT_SMALL_CLASSES * (FRONT_MOST_SMALL + 1) +
+                  (SLAB_CLASSES - FRONT_SMALL_CLASSES) * (FRONT_MOST_OBJECTS + 1)
 };
 
 /* By kind of unit, so that a free need not tell slabs from other units first: the bins of other
