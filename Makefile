@@ -4,7 +4,7 @@ CMAKE  := cmake
 MAKEFLAGS += --no-print-directory
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all liballocator.a test bench bench-long bench-ratios bench-sampling valgrind valgrind-bench clean help
+.PHONY: all liballocator.a test bench bench-long bench-ratios bench-sampling valgrind valgrind-bench soak clean help
 
 all: configure
 	@$(CMAKE) --build $(BUILD) --parallel $(JOBS)
@@ -47,6 +47,14 @@ valgrind: all
 valgrind-bench: all
 	@$(CMAKE) --build $(BUILD) --target valgrind-bench
 
+# Twice as many at a time as there are processors: threads meet otherwise than on an idle machine.
+ROUNDS := 20
+soak:
+	@.ci/ensure-packages build test
+	@$(MAKE) --no-print-directory all
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel $$((2 * $(JOBS))) \
+		--repeat until-fail:$(ROUNDS) -R '^allocator\.test_'
+
 clean:
 	@rm -rf build build-dev build-asan build-tsan
 
@@ -60,4 +68,5 @@ help:
 	@echo "make bench-sampling  what the sampling of memory does to the time of the sampled run"
 	@echo "make valgrind        memcheck on the allocator's tests"
 	@echo "make valgrind-bench  memcheck on replays of a short workload"
+	@echo "make soak            the allocator's tests over and over on a busy machine (ROUNDS=20, a quarter of an hour)"
 	@echo "make clean           remove the build folders"
