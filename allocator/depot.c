@@ -41,20 +41,22 @@ static void set_count(unsigned size_class, unsigned count)
     __atomic_store_n(&depot.counts[size_class], (uint16_t)count, __ATOMIC_RELAXED);
 }
 
-bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count)
+unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count)
 {
     /* An object of another set can only come from a heap whose creation closed the depot. */
     if (!serves(set) || __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
-        return false;
+        return 0;
     lock_take(&set->classes[size_class].lock);
-    unsigned before = depot.counts[size_class];
-    bool has_room = before + count <= capacity_of(size_class) && has_objects(size_class);
-    if (has_room) {
-        memcpy(&depot.objects[size_class][before], objects, count * sizeof *objects);
-        set_count(size_class, before + count);
+    unsigned before = depot.counts[size_class], room = capacity_of(size_class) - before;
+    unsigned put = count < room ? count : room;
+    if (put > 0 && has_objects(size_class)) {
+        memcpy(&depot.objects[size_class][before], objects + count - put, put * sizeof *objects);
+        set_count(size_class, before + put);
+    } else {
+        put = 0;
     }
     lock_drop(&set->classes[size_class].lock);
-    return has_room;
+    return put;
 }
 
 unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count)

@@ -35,9 +35,9 @@ extern struct depot depot HIDDEN;
  * once there is another nothing is put down any more.  Needs the registry's lock. */
 void depot_serve(struct slab_set *set);
 
-/* Puts down `count` objects that a heap of the set has freed; false, with nothing done, where the
- * depot does not serve it or has no room for all of them.  Takes the lock of the class. */
-bool depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count);
+/* Puts down the last of `count` objects that a heap of the set has freed, as many as there is room
+ * for; returns how many, 0 where the depot does not serve the set.  Takes the lock of the class. */
+unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count);
 /* Takes up to `count` objects, those put down last, and returns how many.  Needs the lock of the
  * class. */
 unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count);

@@ -11,7 +11,7 @@
 enum { FIRST_LIMIT = 4 };
 /* Refills and spills between two looks for bins that are idle: more often costs more than it saves
  * (EXPERIMENTS.md, "What a bin holds"). */
-enum { CALLS_PER_TURN = 32 };
+enum { CALLS_PER_LOOK = 32 };
 
 static uint64_t get_top(const struct front *front, unsigned kind)
 {
@@ -31,7 +31,7 @@ static uint64_t top_for(const struct front *front, unsigned kind, unsigned count
     return front->bottoms[kind] + count * (uint64_t)FRONT_SLOT_BYTES;
 }
 
-/* A table, because a division takes as long as the rest of a refill. */
+/* A table, because a division takes as long as the rest of most refills. */
 #define CAPACITY(steps)                                       \
     (uint8_t)((steps) << SLAB_STEP_SHIFT <= FRONT_SMALL_BYTES \
                   ? FRONT_MOST_OBJECTS                        \
@@ -65,7 +65,8 @@ static void move_bin(struct front *front, unsigned kind, size_t bottom)
 {
     *front_slot(front, bottom) = NULL;
     __atomic_store_n(&front->bottoms[kind], (uint16_t)bottom, __ATOMIC_RELAXED);
-    front->limits[kind] = (uint16_t)bottom;
+    /* Not before the bottom: a child that is forked now would fill the bin beyond its slots. */
+    __atomic_store_n(&front->limits[kind], (uint16_t)bottom, __ATOMIC_RELEASE);
     set_top(front, kind, bottom);
 }
 
@@ -110,12 +111,23 @@ static void **objects_of(struct front *front, unsigned kind)
     return front_slot(front, front->bottoms[kind]) + 1;
 }
 
+/* How many objects a bin may hold now. */
+static unsigned get_room(const struct front *front, unsigned kind)
+{
+    return (unsigned)(front->limits[kind] - front->bottoms[kind]) / FRONT_SLOT_BYTES;
+}
+
+static void set_room(struct front *front, unsigned kind, unsigned objects)
+{
+    front->limits[kind] = (uint16_t)top_for(front, kind, objects);
+}
+
 /* Returns how many objects the bin has room for now, which may be fewer than it holds. */
 static unsigned raise_limit(struct front *front, unsigned kind)
 {
     if (front->bottoms[kind] == 0)
         place_bin(front, kind);
-    unsigned room = (unsigned)(front->limits[kind] - front->bottoms[kind]) / FRONT_SLOT_BYTES;
+    unsigned room = get_room(front, kind);
     unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(kind);
     room = wanted < most ? wanted : most;
     if (room > places_for(front, kind)) {
@@ -124,7 +136,7 @@ static unsigned raise_limit(struct front *front, unsigned kind)
         else
             room = places_for(front, kind);
     }
-    front->limits[kind] = (uint16_t)top_for(front, kind, room);
+    set_room(front, kind, room);
     return room;
 }
 
@@ -162,16 +174,24 @@ static void flush_bin(struct front *front, unsigned kind)
     put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
 }
 
-/* Puts the bins back from which nothing was allocated since the last turn. */
+static uint16_t allocations_of(const struct front *front, unsigned size_class)
+{
+    return (uint16_t)(front->words[UNIT_SLAB + size_class] >> FRONT_TOP_BITS);
+}
+
+/* Puts the bins back from which nothing was allocated, and which did not run over, since the last
+ * look; they may hold a quarter of what they did. */
 static void flush_idle(struct front *front)
 {
-    if (++front->calls % CALLS_PER_TURN != 0)
+    if (++front->calls % CALLS_PER_LOOK != 0)
         return;
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        uint16_t allocations = (uint16_t)(front->words[UNIT_SLAB + c] >> FRONT_TOP_BITS);
-        if (allocations == front->seen[c])
-            flush_bin(front, UNIT_SLAB + c);
-        front->seen[c] = allocations;
+        unsigned kind = UNIT_SLAB + c;
+        if (allocations_of(front, c) == front->seen[c]) {
+            flush_bin(front, kind);
+            set_room(front, kind, get_room(front, kind) / 4);
+        }
+        front->seen[c] = allocations_of(front, c);
     }
 }
 
@@ -218,10 +238,13 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         memmove(slots, slots + going, (count - going) * sizeof *old);
         set_top(front, kind, top_for(front, kind, count - going));
         add_net(front, size_class, -(int64_t)going);
-        if (os_is_single_threaded() || !depot_put(set, size_class, old, going))
-            put_back(size_class, old, going);
+        if (!os_is_single_threaded())
+            going -= depot_put(set, size_class, old, going);
+        put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);
+    /* One that only frees is not idle. */
+    front->seen[size_class] = (uint16_t)(allocations_of(front, size_class) - 1);
     flush_idle(front);
 }
 

@@ -29,8 +29,8 @@ enum {
     FRONT_TOP_BITS = 16,
     /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES, and of larger ones up to
      * FRONT_MOST_BYTES, half a slab, because what it holds keeps the slabs that it comes from; or
-     * 1 / 2^FRONT_PART_SHIFT of what the slabs of its class hold, where several threads run each a
-     * quarter of that, if that is more (EXPERIMENTS.md, "What a bin holds"). */
+     * 1 / 2^FRONT_PART_SHIFT of what the slabs of its class hold, where several threads run a
+     * quarter of that each, if that is more (EXPERIMENTS.md, "What a bin holds"). */
     FRONT_MOST_OBJECTS = 64,
     FRONT_MOST_SMALL = 256, /* of up to FRONT_SMALL_BYTES */
     FRONT_SMALL_BYTES = 128,
@@ -64,7 +64,7 @@ struct front {
     uint16_t slots_used;
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
     /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
-     * for idle ones. */
+     * for idle ones, one less where it ran over since. */
     uint16_t calls, seen[SLAB_CLASSES];
 };
 
@@ -114,7 +114,7 @@ static inline bool front_push(struct front *front, size_t kind, void *object)
 /* How many objects the bin of a kind holds. */
 unsigned front_held(const struct front *front, unsigned kind);
 /* Fills an empty bin and pops one object; NULL where there is no memory.  Takes a lock of the set,
- * and, as front_spill, of those that own objects of bins that nobody used lately, which it empties.
+ * and, as front_spill, of those that own objects of bins that were idle lately, which it empties.
  */
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class);
 /* Makes room in a full bin and pushes `object`; what goes is left to the depot of the heap's set,

@@ -53,7 +53,7 @@ struct zone {
     size_t idle_units;        /* the least number of dirty units since decay began an interval */
     size_t unmissed_units;    /* given back when it began and not needed again since */
     size_t seen_units;        /* from this one on none was ever taken */
-    size_t grown_units;       /* that got memory so far, again or for the first time */
+    size_t grown_units;       /* taken clean so far or prefaulted, for the first time or again */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */

@@ -122,8 +122,9 @@ typedef struct mem_stats {
     size_t num_coalesces; /* blocks merged with a free neighbour */
 } mem_stats_t;
 
-/* Returns the counters.  Thread-safe; while other threads allocate, each counter is a value that
- * was true at some moment of the call. */
+/* Returns the counters.  Thread-safe; while other threads allocate, what they have under way is
+ * counted or not: of each thread and size up to 256 objects, or 64 KiB, may be missing from a
+ * counter or be too many. Exact once they have stopped. */
 MEM_API mem_stats_t mem_get_stats(void);
 /* Prints the counters to standard output, one per line. */
 MEM_API void mem_print_stats(void);

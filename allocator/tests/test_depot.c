@@ -86,15 +86,26 @@ static void test_what_threads_free_is_put_down(void **state)
     for (unsigned i = 0; i < taken; i++)
         for (unsigned j = 0; j < i; j++)
             assert_ptr_not_equal(objects[i], objects[j]);
-    assert_true(depot_put(heap_slabs[0], size_class, objects, taken));
-    assert_false(depot_put(heap_slabs[0], size_class, objects, DEPOT_OBJECTS));
+    /* Of more than it has room for the last ones lie there, and the others do not. */
+    struct slab_set *set = heap_slabs[0];
+    lock_take(&set->classes[size_class].lock);
+    unsigned more = slab_take(set, size_class, objects + taken, DEPOT_OBJECTS - taken);
+    lock_drop(&set->classes[size_class].lock);
+    assert_int_equal(taken + more, DEPOT_OBJECTS);
+    unsigned put = depot_put(set, size_class, objects, DEPOT_OBJECTS);
+    assert_int_equal(put, DEPOT_BYTES / slab_class_bytes(size_class));
+    assert_int_equal(depot_put(set, size_class, objects, 1), 0);
+    assert_ptr_equal(depot.objects[size_class][0], objects[DEPOT_OBJECTS - put]);
+    lock_take(&set->classes[size_class].lock);
+    assert_int_equal(slab_put(set, size_class, objects, DEPOT_OBJECTS - put), 0);
+    lock_drop(&set->classes[size_class].lock);
 
     /* What lies there since the last look goes; that somebody took some counts. */
     depot_decay(false);
-    assert_int_equal(take(objects, taken / 2), taken / 2);
-    assert_true(depot_put(heap_slabs[0], size_class, objects, taken / 2));
+    assert_int_equal(take(objects, put / 2), put / 2);
+    assert_int_equal(depot_put(set, size_class, objects, put / 2), put / 2);
     depot_decay(false);
-    assert_int_equal(depot.counts[size_class], taken / 2);
+    assert_int_equal(depot.counts[size_class], put / 2);
     (void)mem_idle();
     assert_int_equal(depot.counts[size_class], 0);
     assert_null(slab_verify(heap_slabs[0]));
@@ -112,7 +123,7 @@ static void test_another_set_closes_it(void **state)
     assert_true(depot.counts[size_class] > 0);
     depot_serve(&other);
     void *object = NULL;
-    assert_false(depot_put(&other, size_class, &object, 1));
+    assert_int_equal(depot_put(&other, size_class, &object, 1), 0);
     (void)mem_idle();
     allocate_and_free();
     assert_int_equal(depot.counts[size_class], 0);

@@ -34,15 +34,33 @@ static size_t some_units(uint64_t *state)
                                       : 1 + random_below(state, LONGEST);
 }
 
+/* Fresh memory is got ahead of need, but not for a run of which the program may never write the
+ * end. */
+static void test_long_runs_are_not_populated(void **state)
+{
+    (void)state;
+    enum { BEFORE = 1024, MOST = 8 };
+    struct zone_fresh fresh;
+
+    /* Others who move the break would leave gaps. */
+    zone_avoid_break(0);
+    assert_non_null(zone_take_run(1, UNIT_BLOCK));
+    /* A small program lies in what the zone begins with. */
+    assert_int_equal(zone.owned_units, 32);
+    assert_non_null(zone_take_run(BEFORE, UNIT_BLOCK));
+    assert_non_null(zone_take(MOST + 1, UNIT_BLOCK, &fresh));
+    assert_int_equal(fresh.bytes, 0);
+    void *start = zone_take(MOST, UNIT_BLOCK, &fresh);
+    assert_ptr_equal(fresh.start, start);
+    assert_int_equal(fresh.bytes, zone.owned_units >> 6 << UNIT_SHIFT);
+}
+
 static void test_lowest_run(void **state)
 {
     static struct run runs[RUNS];
     uint64_t random = 1;
 
     (void)state;
-    /* Others who move the break would leave gaps. */
-    zone_avoid_break(0);
-    (void)zone_take_run(1, UNIT_BLOCK);
     for (unsigned step = 0; step < STEPS; step++) {
         struct run *run = &runs[random_below(&random, RUNS)];
         if (run->start) {
@@ -61,6 +79,8 @@ static void test_lowest_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First, where there is no zone yet. */
+        cmocka_unit_test(test_long_runs_are_not_populated),
         cmocka_unit_test(test_lowest_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
