@@ -47,13 +47,12 @@ unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objec
     if (!serves(set) || __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
         return 0;
     lock_take(&set->classes[size_class].lock);
-    unsigned before = depot.counts[size_class], room = capacity_of(size_class) - before;
+    unsigned before = depot.counts[size_class];
+    unsigned room = has_objects(size_class) ? capacity_of(size_class) - before : 0;
     unsigned put = count < room ? count : room;
-    if (put > 0 && has_objects(size_class)) {
+    if (put > 0) {
         memcpy(&depot.objects[size_class][before], objects + count - put, put * sizeof *objects);
         set_count(size_class, before + put);
-    } else {
-        put = 0;
     }
     lock_drop(&set->classes[size_class].lock);
     return put;

@@ -49,6 +49,12 @@ static bool is_wide(const struct front *front, unsigned kind)
     return front->bottoms[kind] >= FRONT_WIDE_AT;
 }
 
+/* What a bin that is not wide takes: what it may hold, and its bottom. */
+static unsigned narrow_slots(unsigned kind)
+{
+    return front_capacities[kind - UNIT_SLAB] + 1u;
+}
+
 /* The most objects that a wide bin holds. */
 static unsigned wide_capacity(unsigned kind)
 {
@@ -74,19 +80,16 @@ static void place_bin(struct front *front, unsigned kind)
 {
     size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
-    front->slots_used = (uint16_t)(front->slots_used + front_capacities[kind - UNIT_SLAB] + 1u);
+    front->slots_used = (uint16_t)(front->slots_used + narrow_slots(kind));
     move_bin(front, kind, bottom);
 }
 
 static void widen_bin(struct front *front, unsigned kind)
 {
-    unsigned small = kind - UNIT_SLAB, others = 0;
+    unsigned before = kind - UNIT_SLAB;
+    unsigned small = before < FRONT_SMALL_CLASSES ? before : FRONT_SMALL_CLASSES;
+    unsigned slots = small * (FRONT_MOST_SMALL + 1) + (before - small) * (FRONT_MOST_OBJECTS + 1);
 
-    if (small > FRONT_SMALL_CLASSES) {
-        others = small - FRONT_SMALL_CLASSES;
-        small = FRONT_SMALL_CLASSES;
-    }
-    unsigned slots = small * (FRONT_MOST_SMALL + 1) + others * (FRONT_MOST_OBJECTS + 1);
     move_bin(front, kind, FRONT_WIDE_AT + slots * FRONT_SLOT_BYTES);
 }
 
@@ -187,11 +190,12 @@ static void flush_idle(struct front *front)
         return;
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         unsigned kind = UNIT_SLAB + c;
-        if (allocations_of(front, c) == front->seen[c]) {
+        uint16_t allocations = allocations_of(front, c);
+        if (allocations == front->seen[c]) {
             flush_bin(front, kind);
             set_room(front, kind, get_room(front, kind) / 4);
         }
-        front->seen[c] = allocations_of(front, c);
+        front->seen[c] = allocations;
     }
 }
 
@@ -265,8 +269,7 @@ void front_repair(struct front *front)
             set_top(front, kind, bottom);
         if (front->limits[kind] < bottom)
             front->limits[kind] = bottom;
-        unsigned end = (unsigned)(bottom - FRONT_SLOTS_AT) / FRONT_SLOT_BYTES +
-                       front_capacities[kind - UNIT_SLAB] + 1u;
+        unsigned end = (unsigned)(bottom - FRONT_SLOTS_AT) / FRONT_SLOT_BYTES + narrow_slots(kind);
         /* Where one that is wide now lay before is free again. */
         if (!is_wide(front, kind) && front->slots_used < end)
             front->slots_used = (uint16_t)end;
@@ -276,12 +279,12 @@ void front_repair(struct front *front)
 void front_count(const struct front *front, struct counters *counters)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        uint64_t bottom, word, top;
+        uint64_t bottom, word;
         do {
             bottom = __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED);
             word = __atomic_load_n(&front->words[UNIT_SLAB + c], __ATOMIC_ACQUIRE);
-            top = word & FRONT_TOP_MASK;
         } while (bottom != __atomic_load_n(&front->bottoms[UNIT_SLAB + c], __ATOMIC_RELAXED));
+        uint64_t top = word & FRONT_TOP_MASK;
         uint64_t refilled = (uint64_t)__atomic_load_n(&front->net_refilled[c], __ATOMIC_RELAXED);
         /* What is in the bin came from slabs or from frees, and left through allocations. */
         uint64_t allocations = word >> FRONT_TOP_BITS;

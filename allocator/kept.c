@@ -324,12 +324,18 @@ static size_t choose_to_move(size_t bytes)
     return best;
 }
 
+/* A range that was kept, or part of a new mapping, is an object's now. */
+static void use(struct kept_range taken)
+{
+    if (kept_is_shared(taken.id))
+        shared_use(taken, true);
+}
+
 static void add_piece(struct kept_pieces *pieces, char *start, size_t bytes, uint32_t id)
 {
     struct kept_range piece = {(uintptr_t)start, bytes, id};
 
-    if (kept_is_shared(id))
-        shared_use(piece, true);
+    use(piece);
     pieces->ranges[pieces->count++] = piece;
 }
 
@@ -463,8 +469,7 @@ bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id)
         if (range.start != start || range.id != id || range.bytes < bytes)
             continue;
         cut_start(i, bytes);
-        if (kept_is_shared(id))
-            shared_use((struct kept_range){start, bytes, id}, true);
+        use((struct kept_range){start, bytes, id});
         kept.reused_bytes += bytes;
         return true;
     }
