@@ -9,9 +9,9 @@
 /* A bin starts with room for this many objects and doubles each time it runs empty or over, up to
  * its capacity: a class that is hardly used keeps hardly anything back. */
 enum { FIRST_LIMIT = 4 };
-/* Refills and spills between two looks for bins that are idle: more often costs more than it saves
- * (EXPERIMENTS.md, "What a bin holds"). */
-enum { CALLS_PER_LOOK = 32 };
+/* Refills and spills between two looks for bins that are idle: more often costs more than it saves,
+ * most of all where threads hand objects to each other (EXPERIMENTS.md, "What a bin holds"). */
+enum { CALLS_PER_LOOK = 16, CALLS_PER_LOOK_SHARED = 32 }; /* powers of two */
 
 static uint64_t get_top(const struct front *front, unsigned kind)
 {
@@ -81,6 +81,7 @@ static void place_bin(struct front *front, unsigned kind)
     size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
     front->slots_used = (uint16_t)(front->slots_used + narrow_slots(kind));
+    front->placed |= UINT64_C(1) << (kind - UNIT_SLAB);
     move_bin(front, kind, bottom);
 }
 
@@ -186,9 +187,12 @@ static uint16_t allocations_of(const struct front *front, unsigned size_class)
  * look; they may hold a quarter of what they did. */
 static void flush_idle(struct front *front)
 {
-    if (++front->calls % CALLS_PER_LOOK != 0)
+    unsigned period = os_is_single_threaded() ? CALLS_PER_LOOK : CALLS_PER_LOOK_SHARED;
+
+    if (++front->calls & (period - 1))
         return;
-    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+    for (uint64_t left = front->placed; left; left &= left - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(left);
         unsigned kind = UNIT_SLAB + c;
         uint16_t allocations = allocations_of(front, c);
         if (allocations == front->seen[c]) {
