@@ -196,13 +196,17 @@ static struct block *grow(struct block_heap *heap, size_t size)
         return grow_private(heap, size);
 
     size_t needed = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT, units = needed;
-    char *start = zone_take_more(&units, GROW_MOST_UNITS, UNIT_BLOCK + heap->arena);
+    bool is_long;
+    char *start = zone_take_more(&units, GROW_MOST_UNITS, UNIT_BLOCK + heap->arena, &is_long);
 
     if (!start)
         return NULL;
     char *end = start + (units << UNIT_SHIFT);
     heap->grown_end = units > needed ? end : NULL;
-    return adopt_units(heap, start, end);
+    struct block *block = adopt_units(heap, start, end);
+    if (is_long)
+        zone_note_long(start, (size_t)((char *)block + size - start));
+    return block;
 }
 
 /* Gives the whole units inside a free block, which is in no list, back to the zone if they are at

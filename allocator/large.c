@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocator/base.h"
+#include "allocator/zone.h"
 
 /* Less than a page of the base: a program with few large objects pays that for them. */
 enum { FIRST_SLOTS = 64 };
@@ -94,6 +95,12 @@ static bool make_room(void)
     if (old_slots > FIRST_SLOTS)
         os_unmap(old, old_slots * sizeof *old);
     return true;
+}
+
+static void add_live(size_t bytes)
+{
+    large_objects.live_bytes += bytes;
+    zone_set_large(large_objects.live_bytes);
 }
 
 /* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
@@ -235,7 +242,8 @@ static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
     return start ? start : os_map(bytes, align);
 }
 
-static void *map_new(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces)
+static void *map_new(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
+                     bool *is_fresh)
 {
     /* Small pages for what is to be zero, because programs often use little of it. */
     bool in_huge_pages = !zeroed && is_huge(bytes, large_objects.live_bytes);
@@ -243,6 +251,7 @@ static void *map_new(size_t bytes, size_t align, bool zeroed, struct kept_pieces
 
     pieces->count = 1;
     pieces->ranges[0] = (struct kept_range){(uintptr_t)start, bytes, kept_new_id()};
+    *is_fresh = start && !zeroed && !in_huge_pages;
     if (start)
         kept_replace(bytes, 0, large_objects.live_bytes);
     return start;
@@ -268,6 +277,7 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     struct kept_pieces pieces;
     void *start = NULL;
+    bool is_fresh = false;
 
     record.mapped = record.usable;
     lock_take(&large_objects.lock);
@@ -276,16 +286,18 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         if (!zeroed && !(start = reuse(record.mapped, align, &pieces)))
             start = share(record.mapped, align, &pieces);
         if (!start)
-            start = map_new(record.mapped, align, zeroed, &pieces);
+            start = map_new(record.mapped, align, zeroed, &pieces, &is_fresh);
     }
     if (start) {
         record.start = (uintptr_t)start;
         set_pieces(&record, &pieces);
         put(&record);
         large_objects.used++;
-        large_objects.live_bytes += record.usable;
+        add_live(record.usable);
     }
     lock_drop(&large_objects.lock);
+    if (is_fresh)
+        zone_note_long(start, record.usable);
     return start;
 }
 
@@ -324,7 +336,7 @@ static size_t release(struct large_record *record)
     struct large_record freed = *record;
 
     drop(record);
-    large_objects.live_bytes -= freed.usable;
+    add_live(-freed.usable);
     keep_tail(&freed, freed.mapped, large_objects.live_bytes);
     return freed.usable;
 }
@@ -438,7 +450,7 @@ void *large_resize(void *start, size_t bytes)
         else
             resized = usable < before ? shrink(record, usable) : grow(record, usable);
         if (resized)
-            large_objects.live_bytes += usable - before;
+            add_live(usable - before);
     }
     lock_drop(&large_objects.lock);
     return resized;

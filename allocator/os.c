@@ -146,6 +146,13 @@ static bool advise(void *start, size_t bytes, int advice)
     return done;
 }
 
+/* Whether there is a filter of system calls: one that was written before there was a call, or
+ * before allocators used it, may end the process. */
+static bool is_filtered(void)
+{
+    return prctl(PR_GET_SECCOMP) != 0;
+}
+
 /* Purges as many of the ranges as it can with one system call, and returns the number of bytes:
  * from Linux 6.15 on a process may advise itself so (process_madvise(2)). Where other threads run
  * the processors are told of it once instead of once for each range (EXPERIMENTS.md, "Purging many
@@ -160,8 +167,7 @@ static size_t purge_together(const struct os_purge *purge)
     /* Valgrind does not know the call, and says so. */
     if (purge->count < 2 || __atomic_load_n(&is_refused, __ATOMIC_RELAXED) || RUNNING_ON_VALGRIND)
         return 0;
-    /* A filter of system calls that was written before there was this one may end the process. */
-    if (prctl(PR_GET_SECCOMP) == 0)
+    if (!is_filtered())
         purged = syscall(SYS_process_madvise, PIDFD_OF_THREAD_GROUP, purge->ranges, purge->count,
                          MADV_DONTNEED, 0);
     if (purged < 0)
@@ -196,6 +202,19 @@ void os_purge_add(struct os_purge *purge, void *start, size_t bytes)
 bool os_populate(void *start, size_t bytes)
 {
     return advise(start, bytes, MADV_POPULATE_WRITE);
+}
+
+bool os_count_resident(const void *start, size_t bytes, size_t *resident)
+{
+    unsigned char pages[OS_COUNT_MOST];
+    int saved = errno;
+    bool is_told = !is_filtered() && mincore((void *)(uintptr_t)start, bytes, pages) == 0;
+
+    errno = saved;
+    *resident = 0;
+    for (size_t page = 0; is_told && page < bytes / os_page_bytes(); page++)
+        *resident += pages[page] & 1;
+    return is_told;
 }
 
 void os_fill_huge(void *start, size_t bytes)

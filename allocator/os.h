@@ -71,6 +71,10 @@ void os_purge_finish(struct os_purge *purge);
 /* Gives a range its memory at once, which costs less than a page fault for each page; returns false
  * where the kernel (before Linux 5.14) can't or has no memory. */
 bool os_populate(void *start, size_t bytes);
+/* Sets *resident to how many of a range's pages, OS_COUNT_MOST at most, hold memory; false where
+ * that can't be told: not all of it is mapped any more, or there is a filter of system calls. */
+enum { OS_COUNT_MOST = 256 };
+bool os_count_resident(const void *start, size_t bytes, size_t *resident);
 /* The huge page of x86-64, and of arm64 with pages of 4 KiB. */
 #define OS_HUGE_BYTES ((size_t)2 << 20)
 /* Gives what a fresh range holds of whole huge pages its memory, a huge page each where the system

@@ -43,9 +43,11 @@ enum {
     GROWTH_SHIFT = 4,
     GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
     GROWTH_MOST_UNITS = 1024,
-    /* Growth for larger runs takes small pages: a heap of large blocks may be sparse, and a huge
-     * page holds memory for all of it. */
-    HUGE_MOST_UNITS = 4
+    /* Growth for larger runs takes small pages unless the program has credit (habit.h), half of all
+     * memory at most: a heap of large blocks may be sparse, and a huge page holds memory for all of
+     * it. */
+    HUGE_MOST_UNITS = 4,
+    CREDIT_SHIFT = 1
 };
 
 struct zone zone;
@@ -141,11 +143,20 @@ static bool reserve_map(void)
     return false;
 }
 
+/* What the zone and large objects hold, about. */
+static size_t all_bytes(void)
+{
+    return (zone.owned_units << UNIT_SHIFT) + __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
+}
+
+static size_t huge_from(void)
+{
+    return os_is_single_threaded() ? HUGE_FROM : HUGE_FROM_SHARED;
+}
+
 static bool is_huge(void)
 {
-    size_t from = os_is_single_threaded() ? HUGE_FROM : HUGE_FROM_SHARED;
-
-    return zone.owned_units << UNIT_SHIFT >= from;
+    return all_bytes() >= huge_from();
 }
 
 /* Makes bytes [offset, offset + bytes) of the window ours, in huge pages where that is asked for.
@@ -248,23 +259,53 @@ static size_t round_to_huge(size_t offset, size_t units)
     return units + (missing >> UNIT_SHIFT);
 }
 
+/* The bytes of whole huge pages in a step to the end of one. */
+static size_t huge_bytes(size_t units)
+{
+    return (units << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
+}
+
+static size_t round_to_increment(size_t units)
+{
+    return (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
+}
+
+/* Where huge pages suit a run of `units` and nobody has to pay for them, or credit is left. */
+static bool may_be_huge(size_t units)
+{
+    return is_huge() && (units <= HUGE_MOST_UNITS || zone.habit.credit_bytes >= OS_HUGE_BYTES);
+}
+
+/* How many units to grow by for a run of `units`, and whether in huge pages. */
+static size_t plan_growth(size_t units, bool *in_huge_pages)
+{
+    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
+
+    *in_huge_pages = may_be_huge(units);
+    if (step > GROWTH_MOST_UNITS)
+        step = GROWTH_MOST_UNITS;
+    if (step < units || *in_huge_pages)
+        step = units;
+    step = round_to_increment(step);
+    if (!*in_huge_pages)
+        return step;
+    step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
+    /* A step up to the first end of a huge page holds no whole one. */
+    size_t bytes = huge_bytes(step);
+    *in_huge_pages = bytes > 0 && (units <= HUGE_MOST_UNITS || habit_spend(&zone.habit, bytes));
+    return step;
+}
+
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
  * meanwhile; false where there are none to be had. */
 static bool grow(size_t units)
 {
+    bool in_huge_pages;
+
     if (!zone.map && !reserve_map())
         return false;
-
-    bool in_huge_pages = is_huge() && units <= HUGE_MOST_UNITS;
-    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
-    if (step > GROWTH_MOST_UNITS)
-        step = GROWTH_MOST_UNITS;
-    if (step < units || in_huge_pages)
-        step = units;
-    step = (step + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
-    units = (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
-    if (in_huge_pages)
-        step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
+    size_t step = plan_growth(units, &in_huge_pages);
+    units = round_to_increment(units);
     return grow_by_break(step, in_huge_pages) || grow_by_soft_break(step, in_huge_pages) ||
            grow_by_soft_break(units, false);
 }
@@ -306,7 +347,15 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
         zone.dirty_units++;
         zone.grown_units++;
     }
-    *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
+    *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT, false};
+}
+
+void zone_note_long(const void *start, size_t bytes)
+{
+    lock_take(&zone.lock);
+    if (all_bytes() >= huge_from() / 2)
+        habit_note(&zone.habit, start, bytes, all_bytes() >> CREDIT_SHIFT);
+    lock_drop(&zone.lock);
 }
 
 void zone_populate(struct zone_fresh fresh)
@@ -369,7 +418,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
     size_t first, end;
     size_t clean = 0, clean_needed = 0, again = 0;
 
-    *fresh = (struct zone_fresh){NULL, 0};
+    *fresh = (struct zone_fresh){.bytes = 0};
     while ((first = find_run(*units)) == limit_unit())
         if (!grow(*units))
             return NULL;
@@ -398,6 +447,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
         zone.seen_units = end;
     if (clean_needed == *units && *units <= POPULATE_MOST_UNITS)
         plan_populate(first, *units, end, fresh);
+    fresh->is_long = clean_needed == *units && *units > HUGE_MOST_UNITS && fresh->bytes == 0;
     *units = end - first;
     return zone_address(first);
 }
@@ -409,10 +459,12 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 
 void *zone_take_run(size_t units, unsigned kind)
 {
-    return zone_take_more(&units, 0, kind);
+    bool is_long;
+
+    return zone_take_more(&units, 0, kind, &is_long);
 }
 
-void *zone_take_more(size_t *units, size_t most, unsigned kind)
+void *zone_take_more(size_t *units, size_t most, unsigned kind, bool *is_long)
 {
     struct zone_fresh fresh;
 
@@ -420,6 +472,7 @@ void *zone_take_more(size_t *units, size_t most, unsigned kind)
     size_t ahead = zone.owned_units >> AHEAD_SHIFT;
     void *start = take(units, ahead < most ? ahead : most, kind, &fresh);
     lock_drop(&zone.lock);
+    *is_long = fresh.is_long;
     zone_populate(fresh);
     return start;
 }

@@ -15,6 +15,7 @@
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
+#include "allocator/habit.h"
 #include "allocator/include/allocator.h"
 #include "allocator/lock.h"
 
@@ -62,6 +63,8 @@ struct zone {
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
+    struct habit habit;   /* what the program does with long runs and large objects */
+    size_t large_bytes;   /* of large objects; their lock guards it, and anybody reads it */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hints[n], which is at most hints[n + 1]. */
@@ -128,6 +131,7 @@ static inline void *zone_address(size_t unit)
 struct zone_fresh {
     void *start;
     size_t bytes;
+    bool is_long; /* holds none and gets none */
 };
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
@@ -139,7 +143,15 @@ void zone_populate(struct zone_fresh fresh);
 void *zone_take_run(size_t units, unsigned kind);
 /* The same, and up to `most` units and 1/64 of the zone, where those behind the run are free; sets
  * *units to the number. */
-void *zone_take_more(size_t *units, size_t most, unsigned kind);
+void *zone_take_more(size_t *units, size_t most, unsigned kind, bool *is_long);
+/* Tells of [start, start + bytes), which a program will own and which holds no memory yet. Takes
+ * the zone's lock. */
+void zone_note_long(const void *start, size_t bytes);
+/* Tells how many bytes large objects have. Needs no lock. */
+static inline void zone_set_large(size_t bytes)
+{
+    __atomic_store_n(&zone.large_bytes, bytes, __ATOMIC_RELAXED);
+}
 /* Gives a run, or a part of one, back. */
 void zone_give(void *start, size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most

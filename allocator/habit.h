@@ -1,0 +1,28 @@
+/* Whether a program writes what it asks for in one piece.
+ *
+ * What lies in a huge page has memory whether the program writes it or not, which suits objects of
+ * many pages only where those are written to the end.  So each long range in small pages is looked
+ * at when the next one comes: those of its pages that were written by then earn credit for memory
+ * in huge pages, and those that were not cost what several others earned.
+ *
+ * Invariant: [shown, shown + shown_bytes), whole pages, is, or was once, the program's, and the
+ * system gave memory to those of its pages alone that were written. */
+#ifndef ALLOCATOR_HABIT_H
+#define ALLOCATOR_HABIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct habit {
+    const void *shown; /* the last range, or its end */
+    size_t shown_bytes;
+    size_t credit_bytes;
+};
+
+/* Tells of a range that a program will own and that holds no memory yet, and looks at the one
+ * before.  Credit ends up at `most` bytes at most. */
+void habit_note(struct habit *habit, const void *start, size_t bytes, size_t most);
+/* Spends so much credit; false where there is less. */
+bool habit_spend(struct habit *habit, size_t bytes);
+
+#endif

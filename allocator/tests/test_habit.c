@@ -1,0 +1,190 @@
+/* Credit for memory in huge pages, and what the zone does with it; this test looks inside the
+ * library.  One case for each process. */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "allocator/habit.h"
+#include "allocator/os.h"
+#include "allocator/tests/test_process.h"
+#include "allocator/zone.h"
+
+enum { PAGES = 64, LONG_BYTES = 100000 };
+
+static char *new_range(size_t pages)
+{
+    char *start = os_map(pages * os_page_bytes(), 0);
+
+    assert_non_null(start);
+    /* A huge page would give the whole range its memory at once. */
+    (void)madvise(start, pages * os_page_bytes(), MADV_NOHUGEPAGE);
+    return start;
+}
+
+static void write_pages(char *start, size_t bytes)
+{
+    for (size_t byte = 0; byte < bytes; byte += os_page_bytes())
+        start[byte] = 1;
+}
+
+/* Notes a fresh range, of which the first `written` pages are written afterwards. */
+static char *note_range(struct habit *habit, size_t pages, size_t written, size_t most)
+{
+    char *start = new_range(pages);
+
+    habit_note(habit, start, pages * os_page_bytes(), most);
+    write_pages(start, written * os_page_bytes());
+    return start;
+}
+
+static void test_credit(void **state)
+{
+    (void)state;
+    const size_t page = os_page_bytes(), range = PAGES * page;
+    struct habit habit = {0};
+
+    note_range(&habit, PAGES, PAGES, SIZE_MAX);
+    /* Nobody knows yet what becomes of it. */
+    assert_int_equal(habit.credit_bytes, 0);
+    note_range(&habit, PAGES, PAGES - 1, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 2 * range);
+    note_range(&habit, PAGES, 0, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 2 * range + 2 * (range - page) - 9 * page);
+    note_range(&habit, PAGES, PAGES, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 0);
+    /* A bound. */
+    note_range(&habit, PAGES, PAGES, range);
+    assert_int_equal(habit.credit_bytes, range);
+
+    assert_false(habit_spend(&habit, range + 1));
+    assert_true(habit_spend(&habit, range - page));
+    assert_int_equal(habit.credit_bytes, page);
+}
+
+static void test_only_whole_pages_count(void **state)
+{
+    (void)state;
+    const size_t page = os_page_bytes();
+    struct habit habit = {0};
+    char *start = new_range(4);
+
+    /* The second and the third page. */
+    habit_note(&habit, start + 1, 4 * page - 2, SIZE_MAX);
+    write_pages(start + page, 2 * page);
+    /* None: it tells nothing, and is not looked at either. */
+    habit_note(&habit, start + 1, page, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 0);
+    note_range(&habit, 1, 0, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 4 * page);
+}
+
+/* Of a long range the end is looked at, which programs leave. */
+static void test_the_end_counts(void **state)
+{
+    (void)state;
+    struct habit habit = {0};
+
+    note_range(&habit, 2 * OS_COUNT_MOST, OS_COUNT_MOST, SIZE_MAX);
+    note_range(&habit, 1, 0, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 0);
+}
+
+/* What is gone says nothing about anything. */
+static void test_unmapped_ranges(void **state)
+{
+    (void)state;
+    struct habit habit = {0};
+
+    note_range(&habit, PAGES, PAGES, SIZE_MAX);
+    char *gone = note_range(&habit, PAGES, 0, SIZE_MAX);
+    size_t credit = habit.credit_bytes;
+    assert_true(credit > 0);
+    /* Before, or it may lie where that one was. */
+    char *next = new_range(PAGES);
+    os_unmap(gone, PAGES * os_page_bytes());
+    habit_note(&habit, next, PAGES * os_page_bytes(), SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, credit);
+}
+
+/* Allocates blocks until the zone has so many bytes; returns how many times it grew by units that
+ * count as dirty at once, as those in huge pages do. */
+static unsigned grow_to(size_t bytes, size_t block_bytes, bool writes)
+{
+    unsigned huge_steps = 0;
+
+    while (zone.owned_units << UNIT_SHIFT < bytes) {
+        size_t owned = zone.owned_units, dirty = zone.dirty_units;
+        char *block = mem_malloc(block_bytes);
+        assert_non_null(block);
+        if (writes)
+            write_pages(block, block_bytes);
+        if (zone.owned_units > owned && zone.dirty_units - dirty >= OS_HUGE_BYTES / 2 >> UNIT_SHIFT)
+            huge_steps++;
+    }
+    return huge_steps;
+}
+
+#define MIB ((size_t)1 << 20)
+
+static void test_written_blocks_get_huge_pages(void **state)
+{
+    (void)state;
+    assert_int_equal(grow_to(11 * MIB, LONG_BYTES, true), 0);
+    /* Each such step is two of the 20 MiB, and two thirds of them are. */
+    assert_in_range(grow_to(32 * MIB, LONG_BYTES, true), 5, 11);
+}
+
+static void test_sparse_blocks_do_not(void **state)
+{
+    (void)state;
+    assert_int_equal(grow_to(64 * MIB, LONG_BYTES, false), 0);
+}
+
+/* Nor do those that got their memory ahead of need, which shows nothing. */
+static void test_populated_runs_prove_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(grow_to(11 * MIB, LONG_BYTES / 2, false), 0);
+    assert_int_equal(zone.habit.credit_bytes, 0);
+}
+
+/* Large objects show the habit as well, and count for how large a process is.  A program that then
+ * stops to write what it asks for has huge pages for half as much again at most. */
+static void test_credit_ends(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 24 };
+    char *large[OBJECTS];
+
+    for (size_t i = 0; i < OBJECTS; i++) {
+        large[i] = mem_malloc(MIB / 2);
+        assert_non_null(large[i]);
+        write_pages(large[i], MIB / 2);
+    }
+    assert_in_range(zone.habit.credit_bytes, 4 * MIB, OBJECTS / 2 * MIB / 2);
+    /* Up to the end of a huge page, where the next step is one. */
+    while (grow_to((zone.owned_units << UNIT_SHIFT) + 1, LONG_BYTES, true) == 0)
+        assert_true(zone.owned_units << UNIT_SHIFT < 8 * MIB);
+    size_t all_bytes = OBJECTS * MIB / 2 + (zone.owned_units << UNIT_SHIFT);
+    assert_in_range(grow_to(64 * MIB, LONG_BYTES, false), 1, all_bytes / 2 / OS_HUGE_BYTES);
+    assert_int_equal(grow_to(96 * MIB, LONG_BYTES, false), 0);
+    for (size_t i = 0; i < OBJECTS; i++)
+        mem_free(large[i]);
+    assert_int_equal(zone.large_bytes, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_credit),
+        cmocka_unit_test(test_only_whole_pages_count),
+        cmocka_unit_test(test_the_end_counts),
+        cmocka_unit_test(test_unmapped_ranges),
+        cmocka_unit_test(test_written_blocks_get_huge_pages),
+        cmocka_unit_test(test_sparse_blocks_do_not),
+        cmocka_unit_test(test_populated_runs_prove_nothing),
+        cmocka_unit_test(test_credit_ends),
+    };
+    /* Where the system gives huge pages unasked all ranges look as if they had been written. */
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
+}
