@@ -5,8 +5,8 @@
  * at when the next one comes: those of its pages that were written by then earn credit for memory
  * in huge pages, and those that were not cost what several others earned.
  *
- * Invariant: [shown, shown + shown_bytes), whole pages, is, or was once, the program's, and the
- * system gave memory to those of its pages alone that were written. */
+ * Invariant: [end - bytes, end), whole pages, is, or was once, the program's, and the system gave
+ * memory to those of its pages alone that were written. */
 #ifndef ALLOCATOR_HABIT_H
 #define ALLOCATOR_HABIT_H
 
@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 struct habit {
-    const void *shown; /* the last range, or its end */
-    size_t shown_bytes;
+    const char *end; /* of the last range */
+    size_t bytes;    /* of it */
     size_t credit_bytes;
 };
 

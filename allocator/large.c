@@ -15,6 +15,9 @@ enum { ROOM_SHIFT = 2 };
 /* Smaller ones share huge pages where large objects have so much together, as the zone begins to
  * use them. */
 #define SHARED_FROM ((size_t)12 << 20)
+/* At most this part of what large objects have may be credit for those that are to be zero. */
+enum { ZEROED_SHIFT = 1 };
+
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -242,18 +245,38 @@ static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
     return start ? start : os_map(bytes, align);
 }
 
-static void *map_new(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
-                     bool *is_fresh)
+/* Where the memory of an object comes from. */
+enum source { SOURCE_KEPT, SOURCE_HUGE_PAGES, SOURCE_SMALL_PAGES };
+
+static void *map_new(size_t bytes, size_t align, bool is_sparse, struct kept_pieces *pieces,
+                     enum source *source)
 {
-    /* Small pages for what is to be zero, because programs often use little of it. */
-    bool in_huge_pages = !zeroed && is_huge(bytes, large_objects.live_bytes);
+    bool in_huge_pages = !is_sparse && is_huge(bytes, large_objects.live_bytes);
     void *start = map_aligned(bytes, align, in_huge_pages);
 
+    *source = in_huge_pages ? SOURCE_HUGE_PAGES : SOURCE_SMALL_PAGES;
     pieces->count = 1;
     pieces->ranges[0] = (struct kept_range){(uintptr_t)start, bytes, kept_new_id()};
-    *is_fresh = start && !zeroed && !in_huge_pages;
     if (start)
         kept_replace(bytes, 0, large_objects.live_bytes);
+    return start;
+}
+
+/* Clearing what is kept, and huge pages, would touch all of a large array of which programs often
+ * use little: what is to be zero gets new small pages unless this one has credit (habit.h). */
+static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
+                    enum source *source)
+{
+    bool is_sparse = zeroed && large_objects.zeroed.credit_bytes < bytes;
+    void *start = NULL;
+
+    *source = SOURCE_KEPT;
+    if (!is_sparse && !(start = reuse(bytes, align, pieces)))
+        start = share(bytes, align, pieces);
+    if (!start)
+        start = map_new(bytes, align, is_sparse, pieces, source);
+    if (start && zeroed && *source != SOURCE_SMALL_PAGES)
+        (void)habit_spend(&large_objects.zeroed, bytes);
     return start;
 }
 
@@ -272,22 +295,29 @@ size_t large_decay(bool all)
     return given;
 }
 
+/* Tells of a new object in small pages. */
+static void note(const void *start, size_t bytes, bool zeroed)
+{
+    if (!zeroed) {
+        zone_note_long(start, bytes);
+        return;
+    }
+    lock_take(&large_objects.lock);
+    habit_note(&large_objects.zeroed, start, bytes, large_objects.live_bytes >> ZEROED_SHIFT);
+    lock_drop(&large_objects.lock);
+}
+
 void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
 {
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     struct kept_pieces pieces;
+    enum source source;
     void *start = NULL;
-    bool is_fresh = false;
 
     record.mapped = record.usable;
     lock_take(&large_objects.lock);
-    if (make_room()) {
-        /* Clearing used pages would touch all of a large array of which perhaps few are used. */
-        if (!zeroed && !(start = reuse(record.mapped, align, &pieces)))
-            start = share(record.mapped, align, &pieces);
-        if (!start)
-            start = map_new(record.mapped, align, zeroed, &pieces, &is_fresh);
-    }
+    if (make_room())
+        start = obtain(record.mapped, align, zeroed, &pieces, &source);
     if (start) {
         record.start = (uintptr_t)start;
         set_pieces(&record, &pieces);
@@ -296,9 +326,9 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         add_live(record.usable);
     }
     lock_drop(&large_objects.lock);
-    if (is_fresh)
-        zone_note_long(start, record.usable);
-    return start;
+    if (start && source == SOURCE_SMALL_PAGES)
+        note(start, record.usable, zeroed);
+    return start && zeroed && source == SOURCE_KEPT ? memset(start, 0, bytes) : start;
 }
 
 bool large_is_full(void)

@@ -15,6 +15,7 @@
 #ifndef ALLOCATOR_LARGE_H
 #define ALLOCATOR_LARGE_H
 
+#include "allocator/habit.h"
 #include "allocator/kept.h"
 #include "allocator/lock.h"
 
@@ -41,6 +42,7 @@ struct large_objects {
      * of their first range, by 1 more than their index. */
     struct kept_pieces *pieced;
     uint32_t pieced_used, pieced_free;
+    struct habit zeroed; /* what the program does with those that were to be zero */
     struct lock lock;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "allocator/habit.h"
+#include "allocator/large.h"
 #include "allocator/os.h"
 #include "allocator/tests/test_process.h"
 #include "allocator/zone.h"
@@ -46,9 +47,9 @@ static void test_credit(void **state)
     /* Nobody knows yet what becomes of it. */
     assert_int_equal(habit.credit_bytes, 0);
     note_range(&habit, PAGES, PAGES - 1, SIZE_MAX);
-    assert_int_equal(habit.credit_bytes, 2 * range);
+    assert_int_equal(habit.credit_bytes, 4 * range);
     note_range(&habit, PAGES, 0, SIZE_MAX);
-    assert_int_equal(habit.credit_bytes, 2 * range + 2 * (range - page) - 9 * page);
+    assert_int_equal(habit.credit_bytes, 4 * range + 4 * (range - page) - 18 * page);
     note_range(&habit, PAGES, PAGES, SIZE_MAX);
     assert_int_equal(habit.credit_bytes, 0);
     /* A bound. */
@@ -74,16 +75,20 @@ static void test_only_whole_pages_count(void **state)
     habit_note(&habit, start + 1, page, SIZE_MAX);
     assert_int_equal(habit.credit_bytes, 0);
     note_range(&habit, 1, 0, SIZE_MAX);
-    assert_int_equal(habit.credit_bytes, 4 * page);
+    assert_int_equal(habit.credit_bytes, 4 * 2 * page);
 }
 
-/* Of a long range the end is looked at, which programs leave. */
+/* Of a long range the end is looked at, which programs leave, and stands for all of it. */
 static void test_the_end_counts(void **state)
 {
     (void)state;
+    enum { LONG = 2 * OS_COUNT_MOST };
     struct habit habit = {0};
 
-    note_range(&habit, 2 * OS_COUNT_MOST, OS_COUNT_MOST, SIZE_MAX);
+    char *start = note_range(&habit, LONG, 0, SIZE_MAX);
+    write_pages(start + OS_COUNT_MOST * os_page_bytes(), OS_COUNT_MOST * os_page_bytes());
+    note_range(&habit, LONG, OS_COUNT_MOST, SIZE_MAX);
+    assert_int_equal(habit.credit_bytes, 4 * LONG * os_page_bytes());
     note_range(&habit, 1, 0, SIZE_MAX);
     assert_int_equal(habit.credit_bytes, 0);
 }
@@ -129,7 +134,7 @@ static void test_written_blocks_get_huge_pages(void **state)
 {
     (void)state;
     assert_int_equal(grow_to(11 * MIB, LONG_BYTES, true), 0);
-    /* Each such step is two of the 20 MiB, and two thirds of them are. */
+    /* Each such step is two of the 20 MiB, and most of them are. */
     assert_in_range(grow_to(32 * MIB, LONG_BYTES, true), 5, 11);
 }
 
@@ -172,6 +177,54 @@ static void test_credit_ends(void **state)
     assert_int_equal(zone.large_bytes, 0);
 }
 
+static char *zeroed_object(size_t bytes, size_t expected_pages)
+{
+    char *object = mem_calloc(1, bytes);
+    size_t resident;
+
+    assert_non_null(object);
+    assert_true(os_count_resident(object, bytes, &resident));
+    assert_int_equal(resident, expected_pages);
+    for (size_t i = 0; i < bytes; i++)
+        if (object[i] != 0)
+            fail_msg("byte %zu is not zero", i);
+    return object;
+}
+
+/* Leaves a freed mapping with something in it. */
+static void keep_used(size_t bytes)
+{
+    char *used = mem_malloc(bytes);
+
+    assert_non_null(used);
+    memset(used, 0xFF, bytes);
+    mem_free(used);
+    assert_int_equal(kept.bytes, bytes);
+}
+
+/* Objects that are to be zero are made of freed mappings where the program writes such objects, and
+ * read as zero all the same; and not otherwise. */
+static void test_zeroed_objects_of_kept_memory(void **state)
+{
+    (void)state;
+    /* No more is kept than there is beside it. */
+    assert_non_null(mem_malloc(2 * MIB));
+    keep_used(MIB);
+    write_pages(zeroed_object(MIB, 0), MIB);
+    write_pages(zeroed_object(MIB, 0), MIB);
+    assert_in_range(large_objects.zeroed.credit_bytes, MIB, 2 * MIB);
+    keep_used(MIB);
+    (void)zeroed_object(MIB, MIB / os_page_bytes());
+    assert_int_equal(kept.bytes, 0);
+
+    /* What is not written is not worth it, whatever was before. */
+    for (unsigned i = 0; i < 4; i++)
+        assert_non_null(mem_calloc(1, MIB));
+    assert_int_equal(large_objects.zeroed.credit_bytes, 0);
+    keep_used(MIB);
+    (void)zeroed_object(MIB, 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +236,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sparse_blocks_do_not),
         cmocka_unit_test(test_populated_runs_prove_nothing),
         cmocka_unit_test(test_credit_ends),
+        cmocka_unit_test(test_zeroed_objects_of_kept_memory),
     };
     /* Where the system gives huge pages unasked all ranges look as if they had been written. */
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
