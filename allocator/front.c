@@ -265,10 +265,12 @@ void front_flush(struct front *front)
 void front_repair(struct front *front)
 {
     front->slots_used = 0;
+    front->placed = 0;
     for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
         uint16_t bottom = front->bottoms[kind];
         if (bottom == 0)
             continue;
+        front->placed |= UINT64_C(1) << (kind - UNIT_SLAB);
         if (get_top(front, kind) < bottom)
             set_top(front, kind, bottom);
         if (front->limits[kind] < bottom)

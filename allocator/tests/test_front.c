@@ -137,6 +137,26 @@ static void test_a_bin_that_moves_is_empty(void **state)
     assert_int_equal(counters.frees, 0);
 }
 
+/* The child of a fork may find a front cut off between any two stores. */
+static void test_repair_finds_the_bins(void **state)
+{
+    (void)state;
+    static struct front front;
+    static const unsigned narrow = UNIT_SLAB, moving = UNIT_SLAB + 1, unplaced = UNIT_SLAB + 2;
+
+    front.bottoms[narrow] = FRONT_SLOTS_AT;
+    front.limits[narrow] = FRONT_SLOTS_AT + FRONT_SLOT_BYTES;
+    front.words[narrow] = FRONT_SLOTS_AT + FRONT_SLOT_BYTES;
+    front.bottoms[moving] = FRONT_WIDE_AT;
+    front.placed = UINT64_C(1) << (unplaced - UNIT_SLAB);
+    front_repair(&front);
+    assert_int_equal(front.placed, 3);
+    assert_int_equal(front_held(&front, narrow), 1);
+    assert_int_equal(front.slots_used, front_capacities[0] + 1);
+    assert_int_equal(front_held(&front, moving), 0);
+    assert_int_equal(front.limits[moving], FRONT_WIDE_AT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_wide_bins_lie_apart),
         cmocka_unit_test(test_idle_bins_are_emptied),
         cmocka_unit_test(test_a_bin_that_moves_is_empty),
+        cmocka_unit_test(test_repair_finds_the_bins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
