@@ -238,6 +238,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_credit_ends),
         cmocka_unit_test(test_zeroed_objects_of_kept_memory),
     };
+    /* Under a filter of system calls, as in some containers, nothing is asked and nothing earned. */
+    if (prctl(PR_GET_SECCOMP) != 0)
+        return 77;
     /* Where the system gives huge pages unasked all ranges look as if they had been written. */
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
