@@ -170,7 +170,8 @@ static void test_credit_ends(void **state)
     while (grow_to((zone.owned_units << UNIT_SHIFT) + 1, LONG_BYTES, true) == 0)
         assert_true(zone.owned_units << UNIT_SHIFT < 8 * MIB);
     size_t all_bytes = OBJECTS * MIB / 2 + (zone.owned_units << UNIT_SHIFT);
-    assert_in_range(grow_to(64 * MIB, LONG_BYTES, false), 1, all_bytes / 2 / OS_HUGE_BYTES);
+    /* What was written last may earn a little more once some of it is spent. */
+    assert_in_range(grow_to(64 * MIB, LONG_BYTES, false), 1, all_bytes / 2 / OS_HUGE_BYTES + 2);
     assert_int_equal(grow_to(96 * MIB, LONG_BYTES, false), 0);
     for (size_t i = 0; i < OBJECTS; i++)
         mem_free(large[i]);
@@ -238,7 +239,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_credit_ends),
         cmocka_unit_test(test_zeroed_objects_of_kept_memory),
     };
-    /* Under a filter of system calls, as in some containers, nothing is asked and nothing earned. */
+    /* Under a filter of system calls, as in some containers, nothing is asked and nothing earned.
+     */
     if (prctl(PR_GET_SECCOMP) != 0)
         return 77;
     /* Where the system gives huge pages unasked all ranges look as if they had been written. */
