@@ -81,7 +81,6 @@ static void place_bin(struct front *front, unsigned kind)
     size_t bottom = FRONT_SLOTS_AT + front->slots_used * (size_t)FRONT_SLOT_BYTES;
 
     front->slots_used = (uint16_t)(front->slots_used + narrow_slots(kind));
-    front->placed |= UINT64_C(1) << (kind - UNIT_SLAB);
     move_bin(front, kind, bottom);
 }
 
@@ -191,9 +190,10 @@ static void flush_idle(struct front *front)
 
     if (++front->calls & (period - 1))
         return;
-    for (uint64_t left = front->placed; left; left &= left - 1) {
-        unsigned c = (unsigned)__builtin_ctzll(left);
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         unsigned kind = UNIT_SLAB + c;
+        if (front->bottoms[kind] == 0)
+            continue;
         uint16_t allocations = allocations_of(front, c);
         if (allocations == front->seen[c]) {
             flush_bin(front, kind);
@@ -265,12 +265,10 @@ void front_flush(struct front *front)
 void front_repair(struct front *front)
 {
     front->slots_used = 0;
-    front->placed = 0;
     for (unsigned kind = UNIT_SLAB; kind < UNIT_SLAB + SLAB_CLASSES; kind++) {
         uint16_t bottom = front->bottoms[kind];
         if (bottom == 0)
             continue;
-        front->placed |= UINT64_C(1) << (kind - UNIT_SLAB);
         if (get_top(front, kind) < bottom)
             set_top(front, kind, bottom);
         if (front->limits[kind] < bottom)

@@ -62,7 +62,6 @@ struct front {
     uint16_t limits[FRONT_BINS]; /* the greatest top */
     uint16_t bottoms[FRONT_BINS];
     uint16_t slots_used;
-    uint64_t placed;                    /* a bit for each class whose bin has slots */
     int64_t net_refilled[SLAB_CLASSES]; /* objects taken from slabs less objects put back */
     /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
      * for idle ones, one less where it ran over since. */

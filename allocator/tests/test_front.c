@@ -148,9 +148,9 @@ static void test_repair_finds_the_bins(void **state)
     front.limits[narrow] = FRONT_SLOTS_AT + FRONT_SLOT_BYTES;
     front.words[narrow] = FRONT_SLOTS_AT + FRONT_SLOT_BYTES;
     front.bottoms[moving] = FRONT_WIDE_AT;
-    front.placed = UINT64_C(1) << (unplaced - UNIT_SLAB);
     front_repair(&front);
-    assert_int_equal(front.placed, 3);
+    assert_int_equal(front.bottoms[unplaced], 0);
+    assert_int_equal(front.limits[unplaced], 0);
     assert_int_equal(front_held(&front, narrow), 1);
     assert_int_equal(front.slots_used, front_capacities[0] + 1);
     assert_int_equal(front_held(&front, moving), 0);
