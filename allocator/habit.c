@@ -20,9 +20,9 @@ static void learn(struct habit *habit, size_t most)
     if (shown == 0 || !os_count_resident(habit->end - shown, shown, &resident))
         return;
     /* Its end stands for all of it. */
-    size_t written = habit->bytes / shown * resident * os_page_bytes();
+    size_t times = habit->bytes / shown, written = times * resident * os_page_bytes();
     size_t earned = habit->credit_bytes + EARNED * written;
-    size_t lost = LOST * (habit->bytes / shown * shown - written);
+    size_t lost = LOST * (times * shown - written);
     size_t credit = earned > lost ? earned - lost : 0;
     habit->credit_bytes = credit < most ? credit : most;
 }

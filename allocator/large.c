@@ -15,9 +15,6 @@ enum { ROOM_SHIFT = 2 };
 /* Smaller ones share huge pages where large objects have so much together, as the zone begins to
  * use them. */
 #define SHARED_FROM ((size_t)12 << 20)
-/* At most this part of what large objects have may be credit for those that are to be zero. */
-enum { ZEROED_SHIFT = 1 };
-
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -303,7 +300,7 @@ static void note(const void *start, size_t bytes, bool zeroed)
         return;
     }
     lock_take(&large_objects.lock);
-    habit_note(&large_objects.zeroed, start, bytes, large_objects.live_bytes >> ZEROED_SHIFT);
+    habit_note(&large_objects.zeroed, start, bytes, large_objects.live_bytes >> HABIT_CREDIT_SHIFT);
     lock_drop(&large_objects.lock);
 }
 

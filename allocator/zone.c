@@ -43,11 +43,9 @@ enum {
     GROWTH_SHIFT = 4,
     GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
     GROWTH_MOST_UNITS = 1024,
-    /* Growth for larger runs takes small pages unless the program has credit (habit.h), half of all
-     * memory at most: a heap of large blocks may be sparse, and a huge page holds memory for all of
-     * it. */
-    HUGE_MOST_UNITS = 4,
-    CREDIT_SHIFT = 1
+    /* Growth for larger runs takes small pages unless the program has credit (habit.h): a heap of
+     * large blocks may be sparse, and a huge page holds memory for all of it. */
+    HUGE_MOST_UNITS = 4
 };
 
 struct zone zone;
@@ -259,41 +257,29 @@ static size_t round_to_huge(size_t offset, size_t units)
     return units + (missing >> UNIT_SHIFT);
 }
 
-/* The bytes of whole huge pages in a step to the end of one. */
-static size_t huge_bytes(size_t units)
-{
-    return (units << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
-}
-
 static size_t round_to_increment(size_t units)
 {
     return (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
 }
 
-/* Where huge pages suit a run of `units` and nobody has to pay for them, or credit is left. */
-static bool may_be_huge(size_t units)
-{
-    return is_huge() && (units <= HUGE_MOST_UNITS || zone.habit.credit_bytes >= OS_HUGE_BYTES);
-}
-
 /* How many units to grow by for a run of `units`, and whether in huge pages. */
 static size_t plan_growth(size_t units, bool *in_huge_pages)
 {
+    bool is_long = units > HUGE_MOST_UNITS;
     size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
 
-    *in_huge_pages = may_be_huge(units);
+    *in_huge_pages = is_huge() && (!is_long || zone.habit.credit_bytes >= OS_HUGE_BYTES);
+    if (*in_huge_pages) {
+        step = round_to_increment(units);
+        step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
+        /* A step up to the first end of a huge page holds no whole one. */
+        size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
+        *in_huge_pages = bytes > 0 && (!is_long || habit_spend(&zone.habit, bytes));
+        return step;
+    }
     if (step > GROWTH_MOST_UNITS)
         step = GROWTH_MOST_UNITS;
-    if (step < units || *in_huge_pages)
-        step = units;
-    step = round_to_increment(step);
-    if (!*in_huge_pages)
-        return step;
-    step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
-    /* A step up to the first end of a huge page holds no whole one. */
-    size_t bytes = huge_bytes(step);
-    *in_huge_pages = bytes > 0 && (units <= HUGE_MOST_UNITS || habit_spend(&zone.habit, bytes));
-    return step;
+    return round_to_increment(step < units ? units : step);
 }
 
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
@@ -354,7 +340,7 @@ void zone_note_long(const void *start, size_t bytes)
 {
     lock_take(&zone.lock);
     if (all_bytes() >= huge_from() / 2)
-        habit_note(&zone.habit, start, bytes, all_bytes() >> CREDIT_SHIFT);
+        habit_note(&zone.habit, start, bytes, all_bytes() >> HABIT_CREDIT_SHIFT);
     lock_drop(&zone.lock);
 }
 

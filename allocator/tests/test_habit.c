@@ -1,6 +1,5 @@
 /* Credit for memory in huge pages, and what the zone does with it; this test looks inside the
  * library.  One case for each process. */
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "allocator/habit.h"
@@ -16,8 +15,6 @@ static char *new_range(size_t pages)
     char *start = os_map(pages * os_page_bytes(), 0);
 
     assert_non_null(start);
-    /* A huge page would give the whole range its memory at once. */
-    (void)madvise(start, pages * os_page_bytes(), MADV_NOHUGEPAGE);
     return start;
 }
 
