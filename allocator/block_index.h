@@ -76,13 +76,12 @@ static inline struct block *block_of_node(const struct tree_node *node)
 /* For sizes of at most BLOCK_LISTED_MOST_BYTES. */
 static inline unsigned block_list(size_t size)
 {
-    size_t last = size - 1;
+    enum { LEAST_DOUBLING = BLOCK_EXACT_LISTS << (BLOCK_EXACT_SHIFT - 1) };
+    unsigned last = (unsigned)size - 1;
+    /* How wide the list is, as a logarithm: below the last doubling of the exact ones as in it. */
+    unsigned shift = ((unsigned)__builtin_clz(last | LEAST_DOUBLING) ^ 31) - BLOCK_PART_SHIFT;
 
-    if (last >> BLOCK_EXACT_SHIFT < BLOCK_EXACT_LISTS)
-        return (unsigned)(last >> BLOCK_EXACT_SHIFT);
-    unsigned log2 = (unsigned)(63 - __builtin_clzl(last));
-    unsigned part = (unsigned)(last >> (log2 - BLOCK_PART_SHIFT)) & ((1u << BLOCK_PART_SHIFT) - 1);
-    return BLOCK_EXACT_LISTS + ((log2 - 9) << BLOCK_PART_SHIFT) + part;
+    return ((shift - BLOCK_EXACT_SHIFT) << BLOCK_PART_SHIFT) + (last >> shift);
 }
 
 /* `size` is block_bytes(block), which was often just written where it takes long to read again. */
