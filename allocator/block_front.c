@@ -50,7 +50,9 @@ static void put_back(struct block_front *front, struct block_heap *own, size_t s
     for (; !block_front_has_room(front, size); held &= held - 1) {
         unsigned place = block_front_place(front, (unsigned)__builtin_ctz(held));
         void *payload = front->blocks[place];
-        (void)block_front_drop(front, place);
+        size_t unused = block_front_drop(front, place);
+        uint8_t *debt = block_front_debt(front, unused);
+        *debt = (uint8_t)(*debt + (*debt < BLOCK_FRONT_MOST_DEBT));
         locked = lock_heap_of(payload, own, locked);
         (void)block_free(locked, payload);
     }
@@ -67,9 +69,26 @@ static size_t free_block(struct block_heap *own, void *payload)
     return usable;
 }
 
+/* Whether the next block of this size is held, which this counts. */
+static bool is_worth_a_place(struct block_front *front, size_t size)
+{
+    uint8_t *debt = block_front_debt(front, size);
+
+    if (*debt < BLOCK_FRONT_MOST_DEBT)
+        return true;
+    if (++*debt < BLOCK_FRONT_MOST_DEBT + BLOCK_FRONT_TRIAL)
+        return false;
+    *debt = BLOCK_FRONT_MOST_DEBT;
+    return true;
+}
+
 void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
                                size_t size)
 {
+    if (!is_worth_a_place(front, size)) {
+        (void)free_block(own, payload);
+        return;
+    }
     if (++front->spills % ADAPT_SPILLS == 0)
         adapt_most(front);
     if (size <= front->most_bytes) {

@@ -28,9 +28,22 @@ enum { BLOCK_FRONT_PLACES = 32 };
 #define BLOCK_FRONT_LEAST_BYTES ((size_t)1 << 9)
 #define BLOCK_FRONT_LIMIT_BYTES ((size_t)1 << 18)
 
+/* What the blocks of a size owe: one more for each that went back unused, two less for each that
+ * served a request. Those that owe the most are held no longer, but for one in so many, which shows
+ * whether that is still right: the places are for what comes again soon (EXPERIMENTS.md, "Which
+ * blocks are held"). Sizes share so many accounts. */
+enum {
+    BLOCK_FRONT_ACCOUNT_BITS = 7,
+    BLOCK_FRONT_MOST_DEBT = 16,
+    BLOCK_FRONT_REPAID = 2,
+    BLOCK_FRONT_TRIAL = 64
+};
+
 struct block_front {
     _Alignas(16) uint16_t sizes[BLOCK_FRONT_PLACES];
     void *blocks[BLOCK_FRONT_PLACES];
+    /* Above the most they count those that were not held since the last that was. */
+    uint8_t debts[1 << BLOCK_FRONT_ACCOUNT_BITS];
     size_t held_bytes, most_bytes;
     uint32_t held;
     uint32_t next;   /* the place for the next block */
@@ -41,6 +54,25 @@ struct block_front {
 static inline bool block_front_serves(size_t size)
 {
     return size - BLOCK_FRONT_LEAST_BYTES < BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES;
+}
+
+/* Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming, 6.4). */
+static inline uint8_t *block_front_debt(struct block_front *front, size_t size)
+{
+    uint32_t hash = (uint32_t)(size / MEM_ALIGNMENT) * UINT32_C(2654435769);
+
+    return &front->debts[hash >> (32 - BLOCK_FRONT_ACCOUNT_BITS)];
+}
+
+static inline void block_front_repay(struct block_front *front, size_t size)
+{
+    uint8_t *debt = block_front_debt(front, size);
+
+    /* Most owe nothing. */
+    if (__builtin_expect(*debt > 0, 0)) {
+        unsigned owed = *debt < BLOCK_FRONT_MOST_DEBT ? *debt : BLOCK_FRONT_MOST_DEBT;
+        *debt = (uint8_t)(owed > BLOCK_FRONT_REPAID ? owed - BLOCK_FRONT_REPAID : 0);
+    }
 }
 
 /* A bit for each place whose size, less `least`, is at most `most_more` without a sign. */
@@ -98,7 +130,7 @@ static inline size_t block_front_drop(struct block_front *front, unsigned place)
 /* Returns the last held of the blocks with room for `bytes` that are at most a sixteenth larger
  * than asked for and lie at a multiple of `align`, and sets *usable to its usable size; NULL where
  * there is none. */
-static inline void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
+ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
                                     size_t *usable)
 {
     enum { SLACK_SHIFT = 4 };
@@ -114,7 +146,9 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes, siz
         void *held = front->blocks[place];
         if (((uintptr_t)held & (align - 1)) == 0) {
             *block_front_mark(held) = NULL;
-            *usable = block_front_drop(front, place) - BLOCK_TAG_BYTES;
+            size_t size = block_front_drop(front, place);
+            *usable = size - BLOCK_TAG_BYTES;
+            block_front_repay(front, size);
             front->was_hit = true;
             return held;
         }
@@ -127,6 +161,13 @@ static inline void *block_front_pop(struct block_front *front, size_t bytes, siz
 static inline bool block_front_has_room(const struct block_front *front, size_t size)
 {
     return front->held_bytes + size <= front->most_bytes && !(front->held >> front->next & 1);
+}
+
+/* Whether one can be held, and owes too little to be refused. */
+static inline bool block_front_wants(struct block_front *front, size_t size)
+{
+    return *block_front_debt(front, size) < BLOCK_FRONT_MOST_DEBT &&
+           block_front_has_room(front, size);
 }
 
 /* Holds a block for which there is room. */
@@ -145,8 +186,8 @@ static inline void block_front_hold(struct block_front *front, void *payload, si
 /* These put blocks back into `own`, an instance's block heap, or, where that is NULL, into the
  * arenas that they came from, and take the locks.
  *
- * Holds a block for which there is no room, and puts the oldest ones back for it; what is larger
- * than all that the front may hold goes back itself. */
+ * Takes a block that the front does not want: holds it, and puts the oldest ones back for it, or
+ * puts it back itself where it is larger than all that the front may hold, or owes too much. */
 void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
                                size_t size);
 /* Puts everything back; returns false where there was nothing. */

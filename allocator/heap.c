@@ -37,7 +37,7 @@ static void count_resize(struct heap *heap, size_t before, size_t now)
 }
 
 /* Takes a block from the heap's front for blocks; NULL where that holds none for this. */
-static inline void *pop_block(struct heap *heap, size_t bytes, size_t align)
+ALWAYS_INLINE void *pop_block(struct heap *heap, size_t bytes, size_t align)
 {
     size_t usable;
     void *ptr = block_front_pop(&heap->block_front, bytes, align, &usable);
@@ -45,6 +45,11 @@ static inline void *pop_block(struct heap *heap, size_t bytes, size_t align)
     if (ptr)
         count_alloc(heap, usable);
     return ptr;
+}
+
+static NOINLINE void *pop_aligned(struct heap *heap, size_t bytes, size_t align)
+{
+    return pop_block(heap, bytes, align);
 }
 
 void heap_flush(struct heap *heap)
@@ -85,7 +90,7 @@ static inline bool is_block_size(size_t bytes)
 /* Lets the heap's front hold a block; false, with nothing done, where it can't, and where slabs
  * serve by now what such a block served, up to MEM_ALIGNMENT less than its size: hardly anybody
  * will ask for it. */
-static inline bool push_block(struct heap *heap, void *ptr)
+ALWAYS_INLINE bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;
     size_t size = block_front_takes(front, ptr);
@@ -93,7 +98,7 @@ static inline bool push_block(struct heap *heap, void *ptr)
     if (size == 0 || __builtin_expect(is_slab_size(size - MEM_ALIGNMENT), 0))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
-    if (block_front_has_room(front, size))
+    if (block_front_wants(front, size))
         block_front_hold(front, ptr, size);
     else
         hold_in_place(heap, ptr, size);
@@ -196,7 +201,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
         ptr = take_small(heap, rounded);
     /* Where one kind of memory is exhausted the next may still be had. */
     if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD &&
-        !(ptr = pop_block(heap, bytes, align)))
+        !(ptr = pop_aligned(heap, bytes, align)))
         ptr = take_block(heap, bytes, align);
     if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
         return ptr;

@@ -24,6 +24,8 @@
 
 /* For rare ways: keeps the registers that they need from being saved on the frequent ones. */
 #define NOINLINE __attribute__((noinline))
+/* For frequent ways that the compiler thinks too long. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* The processor's: what one thread writes often lies apart from what all read. */
 enum { CACHE_LINE_BYTES = 64 };

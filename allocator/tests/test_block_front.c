@@ -21,7 +21,7 @@ static bool give(void *ptr)
 
     if (size == 0)
         (void)block_front_pass(&front, &blocks, ptr);
-    else if (block_front_has_room(&front, size))
+    else if (block_front_wants(&front, size))
         block_front_hold(&front, ptr, size);
     else
         block_front_hold_in_place(&front, &blocks, ptr, size);
@@ -38,14 +38,22 @@ static void *pop(size_t bytes, size_t align)
     return ptr;
 }
 
+static bool is_held(const void *ptr)
+{
+    for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++)
+        if ((front.held >> place & 1) && front.blocks[place] == ptr)
+            return true;
+    return false;
+}
+
 static void verify(void)
 {
     size_t held_bytes = 0;
 
     for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++) {
-        bool is_held = front.held >> place & 1;
-        assert_int_equal(is_held, front.sizes[place] != 0);
-        if (is_held)
+        bool has_block = front.held >> place & 1;
+        assert_int_equal(has_block, front.sizes[place] != 0);
+        if (has_block)
             assert_int_equal(front.sizes[place] * ALIGNMENT, block_size(front.blocks[place]));
         held_bytes += (size_t)front.sizes[place] * ALIGNMENT;
     }
@@ -179,10 +187,7 @@ static void test_the_oldest_make_room(void **state)
         verify();
     }
     for (unsigned i = 0; i < COUNT; i++) {
-        bool is_held = false;
-        for (unsigned place = 0; place < BLOCK_FRONT_PLACES; place++)
-            is_held |= (front.held >> place & 1) && front.blocks[place] == held[i];
-        assert_int_equal(is_held, i >= COUNT - BLOCK_FRONT_PLACES);
+        assert_int_equal(is_held(held[i]), i >= COUNT - BLOCK_FRONT_PLACES);
     }
     char *large = fresh(60000);
     assert_true(give(large));
@@ -204,6 +209,64 @@ static void test_what_is_too_large_goes_back(void **state)
     assert_ptr_equal(pop(1000, ALIGNMENT), small);
     verify();
     (void)block_free(&blocks, small);
+}
+
+/* Frees `count` blocks; returns how many of them the front held at first. */
+static int give_fresh(int count, size_t bytes)
+{
+    int held = 0;
+
+    for (int i = 0; i < count; i++) {
+        void *ptr = fresh(bytes);
+        assert_true(give(ptr));
+        held += is_held(ptr);
+    }
+    verify();
+    return held;
+}
+
+/* Sizes that nobody asks for again take no place from those that are, until they are. */
+static void test_what_goes_unused_is_held_no_longer(void **state)
+{
+    (void)state;
+    enum { PLACES_BYTES = 60000, SIZE = 2000, OTHER = 2 * SIZE, ROUNDS = 3 * BLOCK_FRONT_TRIAL };
+    const int most = PLACES_BYTES / SIZE + BLOCK_FRONT_MOST_DEBT;
+
+    front.most_bytes = PLACES_BYTES;
+    assert_ptr_not_equal(block_front_debt(&front, block_size_for(SIZE)),
+                         block_front_debt(&front, block_size_for(OTHER)));
+    assert_in_range(give_fresh(most + ROUNDS, SIZE), most - 2, most + ROUNDS / BLOCK_FRONT_TRIAL);
+    /* Refused ones are free. */
+    void *refused = fresh(SIZE);
+    assert_true(give(refused) && !is_held(refused));
+    assert_int_equal(block_size_if_used(refused), 0);
+    /* Others are held all the same. */
+    assert_int_equal(give_fresh(1, OTHER), 1);
+    (void)block_front_flush(&front, &blocks);
+
+    /* One of so many is held, and where it serves a request the next one is, too. */
+    assert_int_equal(give_fresh(BLOCK_FRONT_TRIAL, SIZE), 1);
+    void *held = pop(SIZE, ALIGNMENT);
+    assert_non_null(held);
+    assert_true(give(held) && is_held(held));
+    assert_int_equal(give_fresh(4, SIZE), 4);
+}
+
+/* Sizes share accounts, about as many each one. */
+static void test_accounts_are_shared_evenly(void **state)
+{
+    (void)state;
+    enum { ACCOUNTS = sizeof front.debts };
+    const size_t sizes = (BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES) / ALIGNMENT;
+    size_t counts[ACCOUNTS] = {0};
+
+    for (size_t size = BLOCK_FRONT_LEAST_BYTES; block_front_serves(size); size += ALIGNMENT) {
+        size_t account = (size_t)(block_front_debt(&front, size) - front.debts);
+        assert_in_range(account, 0, ACCOUNTS - 1);
+        counts[account]++;
+    }
+    for (size_t account = 0; account < ACCOUNTS; account++)
+        assert_in_range(counts[account], sizes / ACCOUNTS / 2, 2 * sizes / ACCOUNTS);
 }
 
 /* Data that looks like the front's mark does not keep a block from being freed. */
@@ -259,6 +322,8 @@ int main(void)
         CASE(test_how_much_larger),
         CASE(test_the_bound_follows_use),
         CASE(test_the_oldest_make_room),
+        CASE(test_what_goes_unused_is_held_no_longer),
+        CASE(test_accounts_are_shared_evenly),
         CASE(test_what_is_too_large_goes_back),
         CASE(test_the_mark_proves_nothing),
         CASE(test_a_fork_finds_held_or_not),
