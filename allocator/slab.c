@@ -8,7 +8,7 @@ struct slab {
     struct tree_node node; /* the key is the unit: a set is ordered by address */
     struct slab_set *owner;
     uint16_t free_count, capacity;
-    uint32_t reciprocal;  /* see object_index */
+    uint32_t reciprocal;  /* of the size of an object: 2^32 divided by it, rounded up */
     uint64_t free_bits[]; /* as many words as the capacity takes */
 };
 
@@ -128,13 +128,6 @@ static char *start_of(const struct slab *slab)
 struct slab_set *slab_owner(const void *object)
 {
     return slab_of_unit(zone_unit(object))->owner;
-}
-
-/* Divides by the class size with a multiplication: the reciprocal is 2^32 / size rounded up, exact
- * for offsets within a unit and sizes of at least 16 (the error stays below offset / 2^32). */
-static size_t object_index(uint32_t reciprocal, size_t offset)
-{
-    return (size_t)(((uint64_t)offset * reciprocal) >> 32);
 }
 
 static unsigned capacity_of(unsigned size_class)
@@ -276,19 +269,21 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     return slab;
 }
 
-/* Takes up to `count` free objects of one slab into objects[-1], objects[-2], ... */
+/* Takes up to `count` free objects of one slab, at least one, into objects[-1], objects[-2], ... */
 static unsigned take_from(struct slab *slab, size_t bytes, void **objects, unsigned count)
 {
+    unsigned left = count < slab->free_count ? count : slab->free_count, taken = left;
     char *start = start_of(slab);
-    unsigned taken = 0;
 
-    if (count > slab->free_count)
-        count = slab->free_count;
-    for (unsigned word = 0; taken < count; word++) {
-        uint64_t bits = slab->free_bits[word];
-        for (; bits && taken < count; bits &= bits - 1)
-            *--objects = start + (64 * word + (unsigned)__builtin_ctzll(bits)) * bytes, taken++;
-        slab->free_bits[word] = bits;
+    for (uint64_t *word = slab->free_bits; left > 0; word++, start += 64 * bytes) {
+        uint64_t bits = *word;
+        if (bits == 0)
+            continue;
+        do {
+            *--objects = start + (unsigned)__builtin_ctzll(bits) * bytes;
+            bits &= bits - 1;
+        } while (--left > 0 && bits);
+        *word = bits;
     }
     slab->free_count = (uint16_t)(slab->free_count - taken);
     return taken;
@@ -332,29 +327,35 @@ static inline struct slab *live_slab(const void *object, size_t unit)
     return slab;
 }
 
-/* Puts those of the objects back that lie in this slab, up to the first that does not; returns how
- * many. */
-static inline unsigned put_run(struct slab *slab, size_t bytes, void *const *objects,
-                               unsigned count)
+/* Puts those of the objects from `object` up to `end` back that lie in this slab, at least one, and
+ * returns where the first is that does not.
+ *
+ * Divides by the size with a multiplication (Granlund and Montgomery, 1994): the high half of the
+ * product is the index, and the low half tells by being less than the reciprocal that nothing is
+ * left over (Lemire, Kaser and Kurz, 2019): it is the remainder, times the reciprocal, and an error
+ * that is less than an offset. */
+static inline void **put_run(struct slab *slab, size_t bytes, void **object, void **end)
 {
+    void **const first = object;
     const char *start = start_of(slab);
-    const unsigned capacity = slab->capacity;
+    const size_t used_bytes = slab->capacity * bytes;
     const uint32_t reciprocal = slab->reciprocal;
-    unsigned put;
 
-    for (put = 0; put < count; put++) {
-        size_t offset = (size_t)((char *)objects[put] - start);
-        if (offset >= UNIT_BYTES)
+    for (; object < end; object++) {
+        size_t offset = (size_t)((char *)*object - start);
+        if (offset >= used_bytes)
             break;
-        size_t index = object_index(reciprocal, offset);
-        uint64_t *word = &slab->free_bits[index / 64], bit = UINT64_C(1) << (index % 64);
-        if (__builtin_expect(index * bytes != offset || index >= capacity, 0))
-            fault_die("invalid pointer", objects[put]);
+        uint64_t product = (uint64_t)offset * reciprocal;
+        if (__builtin_expect((uint32_t)product >= reciprocal, 0))
+            fault_die("invalid pointer", *object);
+        uint64_t *word = &slab->free_bits[product >> 38], bit = UINT64_C(1) << (product >> 32 & 63);
         if (__builtin_expect((*word & bit) != 0, 0))
-            fault_die("double free", objects[put]);
+            fault_die("double free", *object);
         *word |= bit;
     }
-    return put;
+    if (__builtin_expect(object == first, 0))
+        fault_die("invalid pointer", *first);
+    return object;
 }
 
 /* Brings a slab whose number of free objects was `before` to its place: among the open ones, or
@@ -377,22 +378,23 @@ static void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
 {
-    unsigned kept = 0;
+    const size_t bytes = slab_class_bytes(size_class);
+    void **object = objects, **const end = objects + count, **kept = objects;
 
-    for (unsigned i = 0; i < count;) {
-        struct slab *slab = live_slab(objects[i], zone_unit(objects[i]));
+    while (object < end) {
+        struct slab *slab = live_slab(*object, zone_unit(*object));
         if (slab->owner != set) {
-            objects[kept++] = objects[i++];
+            *kept++ = *object++;
             continue;
         }
         /* Objects that were freed one after the other often lie in one slab. */
+        void **next = put_run(slab, bytes, object, end);
         unsigned before = slab->free_count;
-        unsigned put = put_run(slab, slab_class_bytes(size_class), objects + i, count - i);
-        slab->free_count = (uint16_t)(before + put);
+        slab->free_count = (uint16_t)(before + (unsigned)(next - object));
         settle(set, slab, size_class, before);
-        i += put;
+        object = next;
     }
-    return kept;
+    return (unsigned)(kept - objects);
 }
 
 void slab_give_all(struct slab_set *set)

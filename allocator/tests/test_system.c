@@ -352,6 +352,27 @@ static void free_an_odd_address(void)
     mem_free(odd);
 }
 
+/* The front takes any address within a slab; it shows when that goes back. */
+static void free_inside_a_small_object(void)
+{
+    char *ptr = mem_malloc(48);
+    char *volatile inside = ptr + 16;
+
+    mem_free(inside);
+    (void)mem_idle();
+}
+
+/* 170 objects of 48 bytes leave 32 bytes of a slab. */
+static void free_behind_a_slabs_objects(void)
+{
+    enum { SLAB_BYTES = 8192 };
+    char *ptr = mem_malloc(48);
+    char *volatile behind = ptr - (uintptr_t)ptr % SLAB_BYTES + 170 * 48;
+
+    mem_free(behind);
+    (void)mem_idle();
+}
+
 static void free_an_instances_block(void)
 {
     char *volatile ptr = mem_heap_malloc(mem_heap_new(), 5000);
@@ -440,6 +461,8 @@ static void test_invalid_pointer(void **state)
     (void)state;
     expect_abort(free_the_stack, "invalid pointer");
     expect_abort(free_an_odd_address, "invalid pointer");
+    expect_abort(free_inside_a_small_object, "invalid pointer");
+    expect_abort(free_behind_a_slabs_objects, "invalid pointer");
     expect_abort(free_an_instances_block, "invalid pointer");
     expect_abort(free_an_instances_mapping, "invalid pointer");
     expect_abort(free_a_block_to_an_instance, "invalid pointer");
