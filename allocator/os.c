@@ -77,6 +77,19 @@ void *os_map(size_t bytes, size_t align)
     return start;
 }
 
+/* Maps at `wanted` or not at all. */
+static void *map_exactly(void *wanted, size_t bytes, int protection, int flags)
+{
+    void *start = map_at(wanted, bytes, protection, flags | MAP_FIXED_NOREPLACE);
+
+    /* Before Linux 4.17 the address is but a hint. */
+    if (start && start != wanted) {
+        os_unmap(start, bytes);
+        return NULL;
+    }
+    return start;
+}
+
 /* mremap(2) that leaves errno alone. */
 static void *remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *target)
 {
@@ -103,11 +116,7 @@ enum os_move_result os_move(void *start, size_t bytes, void *target)
     if (remap(start, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, target))
         return OS_MOVED;
     /* Some refusals come after the kernel unmapped the target. */
-    void *restored = map_at(target, bytes, READ_WRITE, MAP_FIXED_NOREPLACE);
-    /* Before Linux 4.17 the address is but a hint. */
-    if (restored && restored != target)
-        os_unmap(restored, bytes);
-    return restored == target ? OS_REFUSED : OS_TORN;
+    return map_exactly(target, bytes, READ_WRITE, 0) ? OS_REFUSED : OS_TORN;
 }
 
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
@@ -124,7 +133,8 @@ void *os_remap(void *start, size_t old_bytes, size_t new_bytes, size_t align)
 
 void *os_reserve(void *wanted, size_t bytes)
 {
-    return map_at(wanted, bytes, PROT_NONE, MAP_NORESERVE | (wanted ? MAP_FIXED_NOREPLACE : 0));
+    return wanted ? map_exactly(wanted, bytes, PROT_NONE, MAP_NORESERVE)
+                  : map_at(NULL, bytes, PROT_NONE, MAP_NORESERVE);
 }
 
 bool os_commit(void *start, size_t bytes)
