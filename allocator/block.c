@@ -404,6 +404,7 @@ static size_t purge_inside(struct block *block, struct os_purge *purge)
     if (start >= end || (block->tag & BLOCK_TAG_PURGED))
         return 0;
     block->tag |= BLOCK_TAG_PURGED;
+    zone_look_at_long((void *)start, end - start);
     os_purge_add(purge, (void *)start, end - start);
     return end - start;
 }

@@ -12,37 +12,54 @@ enum {
     LOST = 18
 };
 
-static void learn(struct habit *habit, size_t most)
+/* Learns from the last range, and forgets it. */
+static void learn(struct habit *habit)
 {
-    const size_t shown_most = OS_COUNT_MOST * os_page_bytes();
-    size_t shown = habit->bytes < shown_most ? habit->bytes : shown_most, resident;
+    const size_t page = os_page_bytes(), pages = habit->bytes / page;
+    size_t shown = pages < OS_COUNT_MOST ? pages : OS_COUNT_MOST, resident;
+    bool is_told =
+        shown > 0 && os_count_resident(habit->end - shown * page, shown * page, &resident);
 
-    if (shown == 0 || !os_count_resident(habit->end - shown, shown, &resident))
+    habit->bytes = 0;
+    if (!is_told)
         return;
     /* Its end stands for all of it. */
-    size_t times = habit->bytes / shown, written = times * resident * os_page_bytes();
-    size_t earned = habit->credit_bytes + EARNED * written;
-    size_t lost = LOST * (times * shown - written);
-    size_t credit = earned > lost ? earned - lost : 0;
-    habit->credit_bytes = credit < most ? credit : most;
+    size_t written = pages * resident / shown;
+    size_t earned = habit->credit_bytes + EARNED * written * page;
+    size_t lost = LOST * (pages - written) * page;
+    habit->credit_bytes = earned > lost ? earned - lost : 0;
 }
 
-void habit_note(struct habit *habit, const void *start, size_t bytes, size_t most)
+void habit_note(struct habit *habit, const void *start, size_t bytes)
 {
     uintptr_t first = os_round_to_page((uintptr_t)start);
     uintptr_t end = ((uintptr_t)start + bytes) & ~(os_page_bytes() - 1);
 
     if (end <= first)
         return;
-    learn(habit, most);
+    learn(habit);
     habit->end = (const char *)end;
     habit->bytes = end - first;
 }
 
-bool habit_spend(struct habit *habit, size_t bytes)
+void habit_look(struct habit *habit, const void *start, size_t bytes)
 {
-    bool has_credit = habit->credit_bytes >= bytes;
+    uintptr_t low = (uintptr_t)start, end = (uintptr_t)habit->end;
 
-    habit->credit_bytes -= has_credit ? bytes : 0;
-    return has_credit;
+    if (low < end && end - habit->bytes < low + bytes)
+        learn(habit);
+}
+
+bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes)
+{
+    size_t most = all_bytes / 2;
+
+    if (habit->credit_bytes > most)
+        habit->credit_bytes = most;
+    return habit->credit_bytes >= bytes;
+}
+
+void habit_spend(struct habit *habit, size_t bytes)
+{
+    habit->credit_bytes -= bytes;
 }

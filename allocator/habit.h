@@ -7,7 +7,9 @@
  * cost what several others earned.
  *
  * Invariant: [end - bytes, end), whole pages, is, or was once, the program's, and the system gave
- * memory to those of its pages alone that were written, or read where they are to be zero.
+ * memory to those of its pages alone that were written, or read where they are to be zero; and took
+ * none back unless it was unmapped. (Where the system gives huge pages unasked all of it may have
+ * memory; then credit changes little.)
  *
  * Its user's lock guards it. */
 #ifndef ALLOCATOR_HABIT_H
@@ -16,9 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Of the memory that it is for, this part may be credit at most. */
-enum { HABIT_CREDIT_SHIFT = 1 };
-
 struct habit {
     const char *end; /* of the last range */
     size_t bytes;    /* of it */
@@ -26,9 +25,15 @@ struct habit {
 };
 
 /* Tells of a range that a program will own and that holds no memory yet, and looks at the one
- * before.  Credit ends up at `most` bytes at most. */
-void habit_note(struct habit *habit, const void *start, size_t bytes, size_t most);
-/* Spends so much credit; false where there is less. */
-bool habit_spend(struct habit *habit, size_t bytes);
+ * before. */
+void habit_note(struct habit *habit, const void *start, size_t bytes);
+/* Tells that memory of [start, start + bytes) is about to go, and looks at the last range where it
+ * lies there. */
+void habit_look(struct habit *habit, const void *start, size_t bytes);
+/* Whether there is credit for so many bytes; lowers it to half of `all_bytes`, those that it is
+ * for. */
+bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes);
+/* Spends credit that there is. */
+void habit_spend(struct habit *habit, size_t bytes);
 
 #endif

@@ -264,7 +264,8 @@ static void *map_new(size_t bytes, size_t align, bool is_sparse, struct kept_pie
 static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
                     enum source *source)
 {
-    bool is_sparse = zeroed && large_objects.zeroed.credit_bytes < bytes;
+    bool is_sparse =
+        zeroed && !habit_allows(&large_objects.zeroed, bytes, large_objects.live_bytes);
     void *start = NULL;
 
     *source = SOURCE_KEPT;
@@ -273,7 +274,7 @@ static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces 
     if (!start)
         start = map_new(bytes, align, is_sparse, pieces, source);
     if (start && zeroed && *source != SOURCE_SMALL_PAGES)
-        (void)habit_spend(&large_objects.zeroed, bytes);
+        habit_spend(&large_objects.zeroed, bytes);
     return start;
 }
 
@@ -300,7 +301,7 @@ static void note(const void *start, size_t bytes, bool zeroed)
         return;
     }
     lock_take(&large_objects.lock);
-    habit_note(&large_objects.zeroed, start, bytes, large_objects.live_bytes >> HABIT_CREDIT_SHIFT);
+    habit_note(&large_objects.zeroed, start, bytes);
     lock_drop(&large_objects.lock);
 }
 

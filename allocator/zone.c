@@ -141,10 +141,14 @@ static bool reserve_map(void)
     return false;
 }
 
-/* What the zone and large objects hold, about. */
+/* What the zone and large objects hold, about: how much of the latter was written nobody knows, so
+ * that they count for no more than the zone does. */
 static size_t all_bytes(void)
 {
-    return (zone.owned_units << UNIT_SHIFT) + __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
+    size_t owned = zone.owned_units << UNIT_SHIFT;
+    size_t large = __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
+
+    return owned + (large < owned ? large : owned);
 }
 
 static size_t huge_from(void)
@@ -262,38 +266,58 @@ static size_t round_to_increment(size_t units)
     return (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
 }
 
-/* How many units to grow by for a run of `units`, and whether in huge pages. */
-static size_t plan_growth(size_t units, bool *in_huge_pages)
-{
-    bool is_long = units > HUGE_MOST_UNITS;
-    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
+/* How the zone grows. */
+struct growth {
+    size_t units;
+    size_t credit_bytes; /* what it costs of the zone's habit */
+    bool in_huge_pages;
+};
 
-    *in_huge_pages = is_huge() && (!is_long || zone.habit.credit_bytes >= OS_HUGE_BYTES);
-    if (*in_huge_pages) {
-        step = round_to_increment(units);
-        step = round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, step);
-        /* A step up to the first end of a huge page holds no whole one. */
-        size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
-        *in_huge_pages = bytes > 0 && (!is_long || habit_spend(&zone.habit, bytes));
-        return step;
-    }
+/* For a run of `units`, up to the end of a huge page and in huge pages if there is credit for long
+ * runs. */
+static struct growth plan_huge_growth(size_t units)
+{
+    struct growth growth = {.in_huge_pages = false};
+
+    growth.units =
+        round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, round_to_increment(units));
+    /* A step up to the first end of a huge page holds no whole one. */
+    size_t bytes = (growth.units << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
+    growth.credit_bytes = units > HUGE_MOST_UNITS ? bytes : 0;
+    growth.in_huge_pages = bytes > 0 && habit_allows(&zone.habit, growth.credit_bytes, all_bytes());
+    if (!growth.in_huge_pages)
+        growth.credit_bytes = 0;
+    return growth;
+}
+
+static struct growth plan_growth(size_t units, unsigned kind)
+{
+    /* Of the long runs that private heaps grow by nobody learns whether they are written. */
+    bool may_be_huge =
+        units <= HUGE_MOST_UNITS ||
+        (kind != UNIT_PRIVATE && habit_allows(&zone.habit, OS_HUGE_BYTES, all_bytes()));
+
+    if (is_huge() && may_be_huge)
+        return plan_huge_growth(units);
+    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
     if (step > GROWTH_MOST_UNITS)
         step = GROWTH_MOST_UNITS;
-    return round_to_increment(step < units ? units : step);
+    return (struct growth){.units = round_to_increment(step < units ? units : step)};
 }
 
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
  * meanwhile; false where there are none to be had. */
-static bool grow(size_t units)
+static bool grow(size_t units, unsigned kind)
 {
-    bool in_huge_pages;
-
     if (!zone.map && !reserve_map())
         return false;
-    size_t step = plan_growth(units, &in_huge_pages);
-    units = round_to_increment(units);
-    return grow_by_break(step, in_huge_pages) || grow_by_soft_break(step, in_huge_pages) ||
-           grow_by_soft_break(units, false);
+    struct growth growth = plan_growth(units, kind);
+    if (grow_by_break(growth.units, growth.in_huge_pages) ||
+        grow_by_soft_break(growth.units, growth.in_huge_pages)) {
+        habit_spend(&zone.habit, growth.credit_bytes);
+        return true;
+    }
+    return grow_by_soft_break(round_to_increment(units), false);
 }
 
 /* Units that are taken clean while others lie dirty make the heap's resident memory grow although
@@ -340,7 +364,14 @@ void zone_note_long(const void *start, size_t bytes)
 {
     lock_take(&zone.lock);
     if (all_bytes() >= huge_from() / 2)
-        habit_note(&zone.habit, start, bytes, all_bytes() >> HABIT_CREDIT_SHIFT);
+        habit_note(&zone.habit, start, bytes);
+    lock_drop(&zone.lock);
+}
+
+void zone_look_at_long(const void *start, size_t bytes)
+{
+    lock_take(&zone.lock);
+    habit_look(&zone.habit, start, bytes);
     lock_drop(&zone.lock);
 }
 
@@ -406,7 +437,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
 
     *fresh = (struct zone_fresh){.bytes = 0};
     while ((first = find_run(*units)) == limit_unit())
-        if (!grow(*units))
+        if (!grow(*units, kind))
             return NULL;
     for (end = first + *units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
@@ -491,6 +522,7 @@ size_t zone_purge(size_t keep_units)
         while (unit > 0 && zone.map[unit - 1] == UNIT_DIRTY &&
                end - unit < zone.dirty_units - keep_units)
             unit--;
+        habit_look(&zone.habit, zone_address(unit), (end - unit) << UNIT_SHIFT);
         os_purge_add(&purge, zone_address(unit), (end - unit) << UNIT_SHIFT);
         for (size_t clean = unit; clean < end; clean++)
             __atomic_store_n(&zone.map[clean], UNIT_CLEAN, __ATOMIC_RELAXED);

@@ -131,7 +131,7 @@ static inline void *zone_address(size_t unit)
 struct zone_fresh {
     void *start;
     size_t bytes;
-    bool is_long; /* the run is too long to get any, and holds none */
+    bool is_long; /* the run is long, gets none, and holds none */
 };
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
@@ -142,13 +142,16 @@ void zone_populate(struct zone_fresh fresh);
 /* Both; takes the zone's lock. */
 void *zone_take_run(size_t units, unsigned kind);
 /* The same, and up to `most` units and 1/64 of the zone, where those behind the run are free; sets
- * *units to the number, and *is_long where the run was too long to be given memory and holds none:
+ * *units to the number, and *is_long where the run is of more than 32 KiB and holds no memory:
  * zone_note_long is for what the program gets of it. */
 void *zone_take_more(size_t *units, size_t most, unsigned kind, bool *is_long);
 /* Tells of [start, start + bytes), which a program will own and which holds no memory yet. Takes
  * the zone's lock. */
 void zone_note_long(const void *start, size_t bytes);
-/* Tells how many bytes large objects have. Needs no lock. */
+/* Tells that memory of [start, start + bytes), which was given to the program, is about to go.
+ * Takes the zone's lock. */
+void zone_look_at_long(const void *start, size_t bytes);
+/* Tells how many bytes large objects have.  Needs their lock alone. */
 static inline void zone_set_large(size_t bytes)
 {
     __atomic_store_n(&zone.large_bytes, bytes, __ATOMIC_RELAXED);
