@@ -47,7 +47,7 @@ struct block_front {
     size_t held_bytes, most_bytes;
     uint32_t held;
     uint32_t next;   /* the place for the next block */
-    uint32_t spills; /* how often it ran over */
+    uint32_t spills; /* how often it made room, or held one on trial */
     bool was_hit;    /* served a request since its bound was adapted */
 };
 
