@@ -6,8 +6,8 @@
 #include "allocator/zone.h"
 
 enum {
-    /* Looks between two steps at the pace of traffic: 896 slow calls, some 120 us. */
-    LOOKS_PER_STEP = 14,
+    /* Looks between two steps at the pace of traffic: 768 slow calls, some 100 us. */
+    LOOKS_PER_STEP = 12,
     /* What lay dirty for so many steps goes: what a burst leaves goes soon, what is wanted again
      * all the time stays (EXPERIMENTS.md, "How idle memory goes"). */
     STEPS_PER_INTERVAL = 4,
