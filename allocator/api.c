@@ -43,7 +43,7 @@ void *mem_calloc(size_t nmemb, size_t size)
     void *ptr;
 
     if (heap_try_malloc(&heap_plain, bytes, &ptr))
-        return memset(ptr, 0, bytes);
+        return api_clear(ptr, bytes);
     return plain_alloc(bytes, true);
 }
 
@@ -111,7 +111,7 @@ void *mem_calloc_ts(size_t nmemb, size_t size)
     void *ptr;
 
     if (heap_try_malloc(heaps_current, bytes, &ptr))
-        return memset(ptr, 0, bytes);
+        return api_clear(ptr, bytes);
     return api_alloc_ts(bytes, MEM_ALIGNMENT, true);
 }
 

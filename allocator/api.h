@@ -36,6 +36,32 @@ static inline size_t api_product(size_t nmemb, size_t size)
     return __builtin_mul_overflow(nmemb, size, &bytes) ? SIZE_MAX : bytes;
 }
 
+/* Clears the first half of `bytes` at `start` and the last, which may overlap. */
+static inline void api_clear_ends(char *start, size_t bytes, size_t half)
+{
+    memset(start, 0, half);
+    memset(start + bytes - half, 0, half);
+}
+
+/* memset for an object from a front, in place where it is small: the call takes longer than its
+ * work, and callocs of up to 128 bytes are a sixth of what some programs call (EXPERIMENTS.md,
+ * "Clearing"). */
+static inline void *api_clear(void *ptr, size_t bytes)
+{
+    /* Objects are whole steps. */
+    size_t rounded = (bytes + MEM_ALIGNMENT - 1) & ~(MEM_ALIGNMENT - 1);
+
+    if (rounded <= 32)
+        api_clear_ends(ptr, rounded ? rounded : MEM_ALIGNMENT, 16);
+    else if (rounded <= 64)
+        api_clear_ends(ptr, rounded, 32);
+    else if (rounded <= 128)
+        api_clear_ends(ptr, rounded, 64);
+    else
+        memset(ptr, 0, bytes);
+    return ptr;
+}
+
 static inline bool api_is_power_of_two(size_t number)
 {
     return number != 0 && (number & (number - 1)) == 0;

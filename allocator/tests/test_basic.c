@@ -112,6 +112,33 @@ static void test_calloc_zeroes_used_memory(void **state)
 }
 
 /* Blocks that were freed serve aligned requests too, but only those that are aligned. */
+/* All of a small object, and nothing beside it. */
+static void test_calloc_clears_no_more_than_its_object(void **state)
+{
+    (void)state;
+    enum { NEIGHBOURS = 32 };
+
+    for (size_t size = 0; size <= 1100; size++) {
+        unsigned char *objects[NEIGHBOURS];
+        for (size_t i = 0; i < NEIGHBOURS; i++) {
+            objects[i] = mem_malloc(size);
+            memset(objects[i], 0xA5, mem_usable_size(objects[i]));
+        }
+        for (size_t i = 1; i < NEIGHBOURS; i += 2) {
+            mem_free(objects[i]);
+            objects[i] = i % 4 == 1 ? mem_calloc(1, size) : mem_calloc_ts(size, 1);
+            for (size_t byte = 0; byte < size; byte++)
+                assert_int_equal(objects[i][byte], 0);
+        }
+        for (size_t i = 0; i < NEIGHBOURS; i++) {
+            size_t usable = i % 2 ? 0 : mem_usable_size(objects[i]);
+            for (size_t byte = 0; byte < usable; byte++)
+                assert_int_equal(objects[i][byte], 0xA5);
+            mem_free(objects[i]);
+        }
+    }
+}
+
 static void test_freed_blocks_keep_to_the_alignment(void **state)
 {
     (void)state;
@@ -255,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_impossible_sizes),
         cmocka_unit_test(test_calloc_overflow),
         cmocka_unit_test(test_calloc_zeroes_used_memory),
+        cmocka_unit_test(test_calloc_clears_no_more_than_its_object),
         cmocka_unit_test(test_freed_blocks_keep_to_the_alignment),
         cmocka_unit_test(test_alignments_to_one_gib),
         cmocka_unit_test(test_bad_alignments),
