@@ -15,7 +15,7 @@
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
  * (EXPERIMENTS.md, "huge pages"). */
 #define HUGE_FROM        ((size_t)12 << 20)
-#define HUGE_FROM_SHARED ((size_t)6 << 20) /* where threads meet at the process's page tables */
+#define HUGE_FROM_SHARED ((size_t)8 << 20) /* where threads meet at the process's page tables */
 
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
