@@ -50,9 +50,9 @@ static void put_back(struct block_front *front, struct block_heap *own, size_t s
     for (; !block_front_has_room(front, size); held &= held - 1) {
         unsigned place = block_front_place(front, (unsigned)__builtin_ctz(held));
         void *payload = front->blocks[place];
-        size_t unused = block_front_drop(front, place);
-        uint8_t *debt = block_front_debt(front, unused);
-        *debt = (uint8_t)(*debt + (*debt < BLOCK_FRONT_MOST_DEBT));
+        uint8_t *debt = block_front_debt(front, block_front_drop(front, place));
+        if (*debt < BLOCK_FRONT_MOST_DEBT)
+            ++*debt;
         locked = lock_heap_of(payload, own, locked);
         (void)block_free(locked, payload);
     }

@@ -15,6 +15,7 @@ enum { ROOM_SHIFT = 2 };
 /* Smaller ones share huge pages where large objects have so much together, as the zone begins to
  * use them. */
 #define SHARED_FROM ((size_t)12 << 20)
+
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)

@@ -277,17 +277,15 @@ struct growth {
  * runs. */
 static struct growth plan_huge_growth(size_t units)
 {
-    struct growth growth = {.in_huge_pages = false};
-
-    growth.units =
+    size_t step =
         round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, round_to_increment(units));
+    size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
+    size_t credit_bytes = units > HUGE_MOST_UNITS ? bytes : 0;
+
     /* A step up to the first end of a huge page holds no whole one. */
-    size_t bytes = (growth.units << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
-    growth.credit_bytes = units > HUGE_MOST_UNITS ? bytes : 0;
-    growth.in_huge_pages = bytes > 0 && habit_allows(&zone.habit, growth.credit_bytes, all_bytes());
-    if (!growth.in_huge_pages)
-        growth.credit_bytes = 0;
-    return growth;
+    if (bytes == 0 || !habit_allows(&zone.habit, credit_bytes, all_bytes()))
+        return (struct growth){.units = step};
+    return (struct growth){step, credit_bytes, true};
 }
 
 static struct growth plan_growth(size_t units, unsigned kind)

@@ -111,7 +111,6 @@ static void test_calloc_zeroes_used_memory(void **state)
     }
 }
 
-/* Blocks that were freed serve aligned requests too, but only those that are aligned. */
 /* All of a small object, and nothing beside it. */
 static void test_calloc_clears_no_more_than_its_object(void **state)
 {
@@ -139,6 +138,7 @@ static void test_calloc_clears_no_more_than_its_object(void **state)
     }
 }
 
+/* Blocks that were freed serve aligned requests too, but only those that are aligned. */
 static void test_freed_blocks_keep_to_the_alignment(void **state)
 {
     (void)state;

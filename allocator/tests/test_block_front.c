@@ -186,9 +186,8 @@ static void test_the_oldest_make_room(void **state)
         assert_true(give(held[i]));
         verify();
     }
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < COUNT; i++)
         assert_int_equal(is_held(held[i]), i >= COUNT - BLOCK_FRONT_PLACES);
-    }
     char *large = fresh(60000);
     assert_true(give(large));
     verify();
