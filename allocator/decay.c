@@ -84,15 +84,15 @@ static void step(void)
         end_interval(UNITS_PER_INTERVAL, false);
 }
 
-/* Kept mappings make way for what the zone grew by since the last look. */
-static void make_way(void)
+/* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the
+ * last look. */
+static void settle_large(void)
 {
     lock_take(&zone.lock);
     size_t grown_units = zone.grown_units - decay.grown_units;
     decay.grown_units = zone.grown_units;
     lock_drop(&zone.lock);
-    if (grown_units > 0)
-        large_make_way((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
+    large_settle((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
 unsigned decay_look(void)
@@ -109,7 +109,7 @@ unsigned decay_look(void)
         } else if (is_step) {
             step();
         }
-        make_way();
+        settle_large();
         if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
             (void)large_decay(false);
         lock_drop(&decay.lock);

@@ -8,6 +8,8 @@
 #define LEAST_BYTES ((size_t)256 * 1024)
 #define ALL_BYTES   ((size_t)8 << 20)
 enum { LIVE_SHIFT = 2 };
+/* And so much more until kept_settle (EXPERIMENTS.md, "Freed mappings, for a moment"). */
+#define MOMENT_BYTES ((size_t)512 * 1024)
 /* The bound stays while in each interval so much of it is taken. */
 enum { REUSED_SHIFT = 2 };
 /* However much a program regrets: what it holds at most should it never call again. */
@@ -22,6 +24,7 @@ struct mapping {
     uint32_t number; /* the later it came the higher */
     bool is_old;     /* was kept already at the last kept_decay, most of it */
     bool is_pinned;  /* the kernel refused to move some of it */
+    bool is_guest;   /* of an object that is too large to be kept longer than until kept_settle */
 };
 
 struct kept kept;
@@ -187,17 +190,22 @@ static bool is_slack(size_t bytes, size_t live_bytes)
     return bytes <= (ramp < part ? ramp : part);
 }
 
+/* So much more is kept from now on. */
+static void raise_most(size_t bytes, size_t live_bytes)
+{
+    size_t most = most_beside(live_bytes) + bytes;
+
+    if (bytes > 0)
+        kept.most = most < REGRET_MOST_BYTES ? most : REGRET_MOST_BYTES;
+}
+
 /* New memory is mapped right after as much was unmapped: keeping it would have been better. */
 static void regret(size_t bytes, size_t live_bytes)
 {
     if (bytes > kept.unmapped_bytes)
         bytes = kept.unmapped_bytes;
-    if (bytes == 0)
-        return;
     kept.unmapped_bytes -= bytes;
-    kept.most = most_beside(live_bytes) + bytes;
-    if (kept.most > REGRET_MOST_BYTES)
-        kept.most = REGRET_MOST_BYTES;
+    raise_most(bytes, live_bytes);
 }
 
 /* Whether a range and the one above it are side by side. */
@@ -208,9 +216,9 @@ static bool are_neighbours(const struct kept_range *below, const struct kept_ran
 
 /* Makes one of a range and the kept ones of the same mapping right below and above it; it is as old
  * as most of it. */
-static struct mapping merge(struct kept_range freed)
+static struct mapping merge(struct kept_range freed, bool is_guest)
 {
-    struct mapping merged = {.range = freed, .number = ++kept.last_number};
+    struct mapping merged = {.range = freed, .number = ++kept.last_number, .is_guest = is_guest};
     size_t old_bytes = 0;
 
     for (size_t i = kept.count; i-- > 0;) {
@@ -224,6 +232,7 @@ static struct mapping merge(struct kept_range freed)
         merged.range.bytes += mapping.range.bytes;
         old_bytes += mapping.is_old ? mapping.range.bytes : 0;
         merged.is_pinned |= mapping.is_pinned;
+        merged.is_guest |= mapping.is_guest;
         forget(i);
     }
     merged.is_old = old_bytes > merged.range.bytes / 2;
@@ -244,11 +253,11 @@ static void insert(struct mapping mapping)
 
 void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 {
-    size_t most = most_beside(live_bytes);
+    size_t worth = most_beside(live_bytes), most = worth + MOMENT_BYTES;
 
     if (kept_is_shared(freed.id)) {
         shared_use(freed, false);
-        insert(merge(freed));
+        insert(merge(freed, false));
     } else if (freed_bytes > most) {
         kept.unmapped_bytes += freed.bytes;
         os_unmap((void *)freed.start, freed.bytes);
@@ -256,9 +265,25 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
         size_t bytes = kept.bytes + freed.bytes;
         if (bytes > most)
             kept.unmapped_bytes += unmap(bytes - most);
-        insert(merge(freed));
+        insert(merge(freed, freed_bytes > worth));
     }
     if (shared_is_used() && kept.bytes > most)
+        kept.unmapped_bytes += unmap(kept.bytes - most);
+    kept.is_over |= kept.bytes > worth;
+}
+
+void kept_settle(size_t live_bytes)
+{
+    size_t most = most_beside(live_bytes);
+    bool is_over = kept.is_over && kept.bytes > most;
+
+    kept.is_over = false;
+    if (!is_over)
+        return;
+    for (size_t i = kept.count; i-- > 0;)
+        if (mappings[i].is_guest)
+            kept.unmapped_bytes += unmap_all_of(i);
+    if (kept.bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes - most);
 }
 
@@ -269,7 +294,7 @@ bool kept_add_shared(size_t live_bytes)
     if (page.bytes == 0)
         return false;
     kept_replace(OS_HUGE_BYTES, 0, live_bytes);
-    insert(merge(page));
+    insert(merge(page, false));
     return true;
 }
 
@@ -411,6 +436,8 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     unsigned count;
     size_t index = choose_run(bytes, pieces_most, &count);
     void *start;
+    size_t worth = most_beside(live_bytes);
+    size_t over = kept.bytes > worth ? kept.bytes - worth : 0;
 
     pieces->count = 0;
     if (count > 0)
@@ -420,6 +447,9 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     else
         start = assemble(bytes, pieces_most, live_bytes, pieces);
     kept.reused_bytes += start ? bytes : 0;
+    /* But for the moment it would have been unmapped, and regretted. */
+    if (start)
+        raise_most(bytes < over ? bytes : over, live_bytes);
     return start;
 }
 

@@ -4,6 +4,8 @@
  * A new object takes what is kept whatever its size: cut from one mapping that is large enough, or
  * put together from several, whose pages move. What is kept makes way where memory is mapped anew
  * or the heap of small objects grows: kept memory hardly ever makes the process larger than it was.
+ * A little more is kept for a moment than is worth it, because what a program frees it often asks
+ * for again right away, and larger.
  * What nobody took between two calls of kept_decay goes, but for parts of huge pages that are in
  * use (shared.h); they count like the others. How much is kept follows what the program does:
  * mapping again what was unmapped a moment ago raises the bound, an interval with little reuse
@@ -43,6 +45,7 @@ struct kept {
     size_t unmapped_bytes; /* since the last kept_decay, for lack of room */
     size_t grown_bytes;    /* asked for by kept_make_way and not given yet */
     size_t reused_bytes;   /* since the last kept_decay */
+    bool is_over;          /* more was kept, for the moment, since the last kept_settle */
     uint32_t last_id, last_number;
 };
 
@@ -51,9 +54,12 @@ extern struct kept kept HIDDEN;
 
 /* The id of a new mapping. */
 uint32_t kept_new_id(void);
-/* Keeps a freed range, or unmaps it where the `freed_bytes` that it is a part of are more than is
- * worth keeping beside `live_bytes` of large objects. */
+/* Keeps a freed range, or unmaps it where the `freed_bytes` that it is a part of are much more than
+ * is worth keeping beside `live_bytes` of large objects. */
 void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes);
+/* The moment is over: unmaps what is of too large objects, and then what came first, until no more
+ * is kept than is worth it. */
+void kept_settle(size_t live_bytes);
 
 /* The ranges that an object is put together of, lowest first. */
 enum { KEPT_PIECES_MOST = 16 };

@@ -279,10 +279,12 @@ static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces 
     return start;
 }
 
-void large_make_way(size_t bytes)
+void large_settle(size_t grown_bytes)
 {
     lock_take(&large_objects.lock);
-    kept_make_way(bytes);
+    kept_settle(large_objects.live_bytes);
+    if (grown_bytes > 0)
+        kept_make_way(grown_bytes);
     lock_drop(&large_objects.lock);
 }
 

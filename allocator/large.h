@@ -66,8 +66,9 @@ void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(void *start, size_t bytes);
-/* What kept.h says of kept_make_way and kept_decay. */
-void large_make_way(size_t bytes);
+/* What kept.h says of kept_settle and kept_make_way, once in a while and both, and of kept_decay.
+ */
+void large_settle(size_t grown_bytes);
 size_t large_decay(bool all);
 
 #endif

@@ -75,22 +75,44 @@ static void test_makes_way_for_growth(void **state)
     const size_t step = (size_t)64 * 1024;
     map_and_free(SIZE);
     /* Not while it is young. */
-    large_make_way(SIZE);
+    kept_make_way(SIZE);
     assert_int_equal(kept.bytes, SIZE);
     assert_int_equal(large_decay(false), 0);
-    large_make_way(0);
+    kept_make_way(0);
     assert_int_equal(kept.bytes, SIZE % step);
     assert_int_equal(large_decay(true), SIZE % step);
 
     /* Growth while nothing is kept does not count later. */
-    large_make_way(10 * SIZE);
+    kept_make_way(10 * SIZE);
     map_and_free(SIZE);
     assert_int_equal(large_decay(false), 0);
-    large_make_way(step - 1);
+    kept_make_way(step - 1);
     assert_int_equal(kept.bytes, SIZE);
-    large_make_way(1);
+    kept_make_way(1);
     assert_int_equal(kept.bytes, SIZE - step);
     (void)large_decay(true);
+}
+
+/* What is too large to be kept stays for a moment, and for longer if it is taken in that; what may
+ * be kept stays when that is over. */
+static void test_kept_for_a_moment(void **state)
+{
+    (void)state;
+    void *small = large_alloc(SIZE, ALIGNMENT, false, NULL);
+    void *large = large_alloc(2 * SIZE, ALIGNMENT, false, NULL);
+    assert_true(small && large);
+    (void)large_free(small, NULL);
+    (void)large_free(large, NULL);
+    assert_int_equal(kept.bytes, 3 * SIZE);
+    large_settle(0);
+    assert_int_equal(kept.bytes, SIZE);
+    assert_int_equal(large_decay(true), SIZE);
+
+    map_and_free(2 * SIZE);
+    map_and_free(2 * SIZE);
+    assert_int_equal(kept.bytes, 2 * SIZE);
+    large_settle(0);
+    assert_int_equal(large_decay(true), 2 * SIZE);
 }
 
 /* A mapping that is larger than may be kept, again and again, is kept from then on, also while the
@@ -103,7 +125,7 @@ static void test_what_is_wanted_back_stays(void **state)
     assert_int_equal(kept.bytes, 0);
     map_and_free(size);
     assert_int_equal(kept.bytes, size);
-    large_make_way(2 * size);
+    kept_make_way(2 * size);
     assert_int_equal(kept.bytes, size);
     assert_int_equal(large_decay(true), size);
 }
@@ -479,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_freed_mapping_is_taken_again),
         cmocka_unit_test(test_nobody_took_it_for_an_interval),
         cmocka_unit_test(test_makes_way_for_growth),
+        /* Before the next one, which makes it worth to keep more. */
+        cmocka_unit_test(test_kept_for_a_moment),
         cmocka_unit_test(test_what_is_wanted_back_stays),
         cmocka_unit_test(test_pieces_make_a_larger_one),
         cmocka_unit_test(test_little_does_not_move),
