@@ -3,6 +3,7 @@
 #include "allocator/arena.h"
 #include "allocator/depot.h"
 #include "allocator/large.h"
+#include "allocator/slab.h"
 #include "allocator/zone.h"
 
 enum {
@@ -26,10 +27,12 @@ enum {
     MAKE_WAY_PART = 2,
     /* So often they get older. */
     STEPS_PER_LARGE = 2,
-    INTERVAL_MS = 100
+    INTERVAL_MS = 100,
+    /* What was freed and is not to stay waits for so many allocations. */
+    WAITING_ALLOCATIONS = 16
 };
 
-/* Guarded by its lock, but for `looks`, and `rounds` where it is read. */
+/* Guarded by its lock, but for `looks` and `allocations`, and `rounds` where it is read. */
 static struct {
     struct lock lock;
     unsigned looks;
@@ -38,8 +41,12 @@ static struct {
     unsigned stretch;   /* how often an interval's length has doubled */
     size_t given_units; /* when the interval began */
     uint64_t last_ms;
-    size_t grown_units; /* the zone's, at the last look */
+    size_t grown_units;   /* the zone's, at the last look */
+    unsigned allocations; /* since it was looked at last */
+    size_t waiting_units; /* dirty then */
 } decay;
+
+bool decay_is_waiting; /* written under decay's lock */
 
 /* Most of what went when an interval began was needed again before it ended: the next ones last
  * longer. */
@@ -95,6 +102,57 @@ static void settle_large(void)
     large_settle((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
+/* Needs the lock. */
+static void begin_waiting(void)
+{
+    if (decay_is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
+        return;
+    lock_take(&zone.lock);
+    decay.waiting_units = zone.dirty_units;
+    lock_drop(&zone.lock);
+    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&decay_is_waiting, true, __ATOMIC_RELAXED);
+    slab_close_frequent_way();
+}
+
+/* Ends it unless more lies dirty than the last time: then the program still frees more than it
+ * allocates.  Needs the lock. */
+static void look_at_waiting(void)
+{
+    lock_take(&zone.lock);
+    bool is_over = zone.dirty_units <= decay.waiting_units;
+    decay.waiting_units = zone.dirty_units;
+    if (is_over)
+        zone_settle();
+    lock_drop(&zone.lock);
+    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
+    if (!is_over)
+        return;
+    __atomic_store_n(&decay_is_waiting, false, __ATOMIC_RELAXED);
+    slab_open_frequent_way();
+}
+
+void decay_begin_waiting(void)
+{
+    /* Whoever has the lock does it. */
+    if (decay_waits() || !lock_try(&decay.lock))
+        return;
+    begin_waiting();
+    lock_drop(&decay.lock);
+}
+
+void decay_count_alloc(void)
+{
+    unsigned count = __atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED);
+
+    /* The next one does it where somebody else has the lock. */
+    if (count < WAITING_ALLOCATIONS || !lock_try(&decay.lock))
+        return;
+    if (decay_is_waiting)
+        look_at_waiting();
+    lock_drop(&decay.lock);
+}
+
 unsigned decay_look(void)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
@@ -112,6 +170,7 @@ unsigned decay_look(void)
         settle_large();
         if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
             (void)large_decay(false);
+        begin_waiting();
         lock_drop(&decay.lock);
     }
     return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);

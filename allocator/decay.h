@@ -3,11 +3,16 @@
  * There is no thread for it; slow calls pay.  Two clocks drive it: the traffic of slow calls, and
  * the time, looked at once in DECAY_PERIOD slow calls.  What was free during the whole of the last
  * interval is what goes: at the pace of traffic no more than costs what the calls did that pay for
- * it; after a tenth of a second, all of it. */
+ * it; after a tenth of a second, all of it.
+ *
+ * What is freed beyond that which may stay (zone.h) waits until the program allocates: one that
+ * only frees is often about to end, and then the system takes back all at once for less. Meanwhile
+ * no allocation of a small object goes the frequent way, so that they can be counted: memory does
+ * not stay because a program calls only what its fronts serve. */
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 
-#include "allocator/lock.h"
+#include "allocator/zone.h"
 
 /* Slow calls of one heap between two looks. */
 enum { DECAY_PERIOD = 64 };
@@ -16,6 +21,29 @@ enum { DECAY_PERIOD = 64 };
  * Returns how many intervals of time have ended, so that a heap notices that another one has. While
  * one thread is at it the others do without. */
 unsigned decay_look(void);
+
+/* Whether freed memory waits for allocations: of all of them that do not go the frequent way
+ * decay_note_alloc is to be told then. */
+extern bool decay_is_waiting HIDDEN;
+static inline bool decay_waits(void)
+{
+    return __builtin_expect(__atomic_load_n(&decay_is_waiting, __ATOMIC_RELAXED), 0);
+}
+
+/* Tell of a call that freed something behind the fronts, and of an allocation.  They take locks as
+ * decay_look does. */
+void decay_begin_waiting(void);
+void decay_count_alloc(void);
+static inline void decay_note_free(void)
+{
+    if (__builtin_expect(__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED), 0))
+        decay_begin_waiting();
+}
+static inline void decay_note_alloc(void)
+{
+    if (decay_waits())
+        decay_count_alloc();
+}
 
 /* Calls `change` with decay's own lock, which comes before those of the slabs: for a fork. */
 void decay_change_lock(void (*change)(struct lock *));

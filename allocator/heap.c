@@ -57,6 +57,7 @@ void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
     (void)block_front_flush(&heap->block_front, heap->own_blocks);
+    decay_note_free();
 }
 
 /* What a front holds keeps whole slabs from going back, so that it is emptied once in a while. */
@@ -75,6 +76,7 @@ static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
 {
     count_slow_call(heap);
     block_front_hold_in_place(&heap->block_front, heap->own_blocks, ptr, size);
+    decay_note_free();
 }
 
 static inline bool is_slab_size(size_t bytes)
@@ -195,6 +197,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
         align = MEM_ALIGNMENT;
     if (checked_is_on())
         return checked_alloc(heap, bytes, align, zeroed);
+    decay_note_alloc();
 
     /* A multiple of the alignment gets a class that is one too. */
     size_t rounded = ((bytes ? bytes : 1) + align - 1) & ~(align - 1);
@@ -213,11 +216,11 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
     return ptr && zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
-/* A block that the front doesn't hold. */
-static NOINLINE void *alloc_block(struct heap *heap, size_t bytes, bool zeroed)
+/* A block, `held` where the front held one. */
+static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, bool zeroed)
 {
-    void *ptr = take_block(heap, bytes, MEM_ALIGNMENT);
-
+    decay_note_alloc();
+    void *ptr = held ? held : take_block(heap, bytes, MEM_ALIGNMENT);
     if (!ptr)
         return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
@@ -226,8 +229,8 @@ static NOINLINE void *alloc_block(struct heap *heap, size_t bytes, bool zeroed)
 /* A small object that the front doesn't hold. */
 static NOINLINE void *alloc_small(struct heap *heap, size_t bytes, bool zeroed)
 {
+    decay_note_alloc();
     void *ptr = take_small(heap, bytes ? bytes : 1);
-
     if (!ptr)
         return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
@@ -240,8 +243,8 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     if (!is_block_size(bytes))
         return alloc_small(heap, bytes, zeroed);
     void *ptr = pop_block(heap, bytes, MEM_ALIGNMENT);
-    if (!ptr)
-        return alloc_block(heap, bytes, zeroed);
+    if (!ptr || decay_waits())
+        return alloc_block(heap, ptr, bytes, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
 }
 
@@ -249,6 +252,7 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
     count_slow_call(heap);
     front_spill(&heap->front, heap_slabs_of(heap), kind, ptr);
+    decay_note_free();
 }
 
 static void free_block(struct heap *heap, void *ptr)
@@ -256,6 +260,7 @@ static void free_block(struct heap *heap, void *ptr)
     count_slow_call(heap);
     size_t usable = block_front_pass(&heap->block_front, heap->own_blocks, ptr);
     count_free(heap, usable);
+    decay_note_free();
 }
 
 static void free_large(struct heap *heap, void *ptr)

@@ -58,7 +58,7 @@ static inline bool heap_try_malloc(struct heap *heap, size_t size, void **ptr)
 {
     if (__builtin_expect(size > SLAB_MOST_BYTES, 0))
         return false;
-    return front_pop(&heap->front, slab_class(size), ptr);
+    return front_pop(&heap->front, slab_frequent_class(size), ptr);
 }
 
 /* The same for an alignment: a multiple of it gets a class that is one too (see slab_class). */

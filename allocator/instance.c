@@ -6,6 +6,7 @@
 
 #include "allocator/api.h"
 #include "allocator/checked.h"
+#include "allocator/decay.h"
 #include "allocator/large.h"
 
 struct mem_heap {
@@ -42,6 +43,7 @@ void mem_heap_destroy(mem_heap_t *instance)
     front_flush(&heap->front);
     slab_give_all(&instance->slabs);
     block_give_all(&instance->blocks);
+    decay_note_free();
     large_free_all(heap);
     os_unmap(instance, sizeof *instance);
 }

@@ -42,13 +42,16 @@ enum { ENTRY_STEP = sizeof(uint64_t) };
 #define UP_TO_4(c) c, c, c, c
 #define BLOCKS_4   SLAB_NO_CLASS, SLAB_NO_CLASS, SLAB_NO_CLASS, SLAB_NO_CLASS
 /* clang-format off */
-uint8_t slab_class_table[SLAB_CLASSES + 1] = {
-    0, 0, 1, 2, 3, 4, 5, 6, 7,
-    UP_TO(9), UP_TO(11), UP_TO(13), UP_TO(15),
-    UP_TO_4(19), UP_TO_4(23), UP_TO_4(27), UP_TO_4(31),
-    BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4,
-};
+#define FIRST_CLASSES { \
+    0, 0, 1, 2, 3, 4, 5, 6, 7, \
+    UP_TO(9), UP_TO(11), UP_TO(13), UP_TO(15), \
+    UP_TO_4(19), UP_TO_4(23), UP_TO_4(27), UP_TO_4(31), \
+    BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, \
+}
 /* clang-format on */
+uint8_t slab_class_table[SLAB_CLASSES + 1] = FIRST_CLASSES;
+uint8_t slab_frequent_class_table[SLAB_CLASSES + 1] = FIRST_CLASSES;
+static bool is_frequent_way_closed;
 
 /* In blocks of one group of sizes: then slabs serve them (EXPERIMENTS.md, "Which sizes get a
  * class"). */
@@ -64,7 +67,26 @@ static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES]
 
 static void set_class(unsigned steps, unsigned size_class)
 {
-    __atomic_store_n(&slab_class_table[steps], (uint8_t)size_class, __ATOMIC_RELAXED);
+    __atomic_store_n(&slab_class_table[steps], (uint8_t)size_class, __ATOMIC_SEQ_CST);
+    /* Should another thread just close or open the way, the size has this class at the latest when
+     * that opens again. */
+    if (!__atomic_load_n(&is_frequent_way_closed, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&slab_frequent_class_table[steps], (uint8_t)size_class, __ATOMIC_RELAXED);
+}
+
+void slab_close_frequent_way(void)
+{
+    __atomic_store_n(&is_frequent_way_closed, true, __ATOMIC_SEQ_CST);
+    for (unsigned steps = 0; steps <= SLAB_CLASSES; steps++)
+        __atomic_store_n(&slab_frequent_class_table[steps], SLAB_NO_CLASS, __ATOMIC_RELAXED);
+}
+
+void slab_open_frequent_way(void)
+{
+    __atomic_store_n(&is_frequent_way_closed, false, __ATOMIC_SEQ_CST);
+    for (unsigned steps = 0; steps <= SLAB_CLASSES; steps++)
+        __atomic_store_n(&slab_frequent_class_table[steps], slab_class_table[steps],
+                         __ATOMIC_RELAXED);
 }
 
 size_t slab_class_units(unsigned size_class)

@@ -61,6 +61,20 @@ static inline unsigned slab_class(size_t bytes)
     return __atomic_load_n(&slab_class_table[slab_steps(bytes)], __ATOMIC_RELAXED);
 }
 
+/* The same for the frequent way of an allocation, which is closed now and then: then it is
+ * SLAB_NO_CLASS for all sizes. */
+extern uint8_t slab_frequent_class_table[SLAB_CLASSES + 1] HIDDEN;
+
+static inline unsigned slab_frequent_class(size_t bytes)
+{
+    return __atomic_load_n(&slab_frequent_class_table[slab_steps(bytes)], __ATOMIC_RELAXED);
+}
+
+/* Closes the frequent way, so that every allocation goes the slow one, or opens it again.  Frees
+ * are as fast as ever.  Threads may notice a little later. */
+void slab_close_frequent_way(void);
+void slab_open_frequent_way(void);
+
 /* What no class serves comes to slabs together with its neighbours: sizes up to a multiple of this.
  */
 #define SLAB_GROUP_BYTES ((size_t)64)

@@ -33,6 +33,7 @@ enum {
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
+    WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
     /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md,
        "Regret"). */
     REGRET_FACTOR = 4,
@@ -379,10 +380,10 @@ void zone_populate(struct zone_fresh fresh)
         __atomic_store_n(&zone.cannot_populate, true, __ATOMIC_RELAXED);
 }
 
-/* Units that become free stay dirty up to a part of those in use, so that a program that shrinks
- * gives memory back as it does, whatever it calls afterwards.  What it takes back at once it will
- * want again: a multiple of that more may stay from then on, and half as much after each interval
- * of time without. */
+/* Units stay dirty up to a part of those in use, so that a program that shrinks gives memory back
+ * as it does, whatever it calls afterwards.  What it takes back at once it will want again: a
+ * multiple of that more may stay from then on, and half as much after each interval of time
+ * without. */
 static size_t dirty_most(void)
 {
     size_t most = (zone.owned_units - zone.free_units) >> DIRTY_SHIFT;
@@ -393,12 +394,33 @@ static size_t dirty_most(void)
     return (most > least ? most : least) + zone.regret_units;
 }
 
-static void bound_dirty(void)
+static void bound_dirty(size_t most)
+{
+    zone.over_purged_units += zone_purge(most - most / DIRTY_SLACK);
+}
+
+void zone_settle(void)
 {
     size_t most = dirty_most();
 
+    __atomic_store_n(&zone.has_excess, false, __ATOMIC_RELAXED);
     if (zone.dirty_units > most)
-        zone.over_purged_units += zone_purge(most - most / DIRTY_SLACK);
+        bound_dirty(most);
+}
+
+/* A program that only frees is often about to end, and then the system takes its memory back in
+ * less time: what lies dirty beyond the bound waits for the next allocations (decay.h), but not for
+ * more than half of the zone, since they might never come. */
+static void note_excess(void)
+{
+    size_t most = dirty_most(), waiting = zone.owned_units / 2;
+
+    if (waiting < WAITING_LEAST_UNITS)
+        waiting = WAITING_LEAST_UNITS;
+    if (zone.dirty_units > most + waiting)
+        bound_dirty(most + waiting);
+    if (zone.dirty_units > most)
+        __atomic_store_n(&zone.has_excess, true, __ATOMIC_RELAXED);
 }
 
 static void regret(size_t clean_taken)
@@ -501,7 +523,7 @@ void zone_give(void *start, size_t units)
     zone.free_units += units;
     zone.dirty_units += units;
     lower_hints(first, first + units);
-    bound_dirty();
+    note_excess();
 }
 
 size_t zone_purge(size_t keep_units)

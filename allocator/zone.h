@@ -59,6 +59,7 @@ struct zone {
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */
     bool has_regretted;  /* since decay began an interval */
+    bool has_excess;     /* more lies dirty than is to stay: zone_settle is to be called */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
@@ -156,8 +157,10 @@ static inline void zone_set_large(size_t bytes)
 {
     __atomic_store_n(&zone.large_bytes, bytes, __ATOMIC_RELAXED);
 }
-/* Gives a run, or a part of one, back. */
+/* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
 void zone_give(void *start, size_t units);
+/* The memory of those goes to the system. */
+void zone_settle(void);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);

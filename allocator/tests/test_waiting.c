@@ -1,0 +1,168 @@
+/* What a program frees and does not want at once waits for its next allocations; this test looks
+ * inside the library. One case for each process. */
+#include <pthread.h>
+
+#include "allocator/decay.h"
+#include "allocator/slab.h"
+#include "allocator/tests/test_process.h"
+
+/* 8 MB of small objects. */
+enum { OBJECTS = 80000, BYTES = 100, UNITS = OBJECTS * BYTES >> UNIT_SHIFT };
+static void *objects[OBJECTS];
+
+/* The allocator's clock stands still: intervals of time would depend on the machine. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    (void)clock;
+    *now = (struct timespec){.tv_sec = 1000};
+    return 0;
+}
+
+static void fill(size_t count, size_t bytes)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(objects[i] = mem_malloc(bytes));
+}
+
+static void drain(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free(objects[i]);
+}
+
+static void allocate_and_free(unsigned times, size_t bytes)
+{
+    while (times-- > 0)
+        mem_free(mem_malloc(bytes));
+}
+
+/* It stays until the program allocates again, whatever that is, also what its fronts hold. */
+static void check_drain_before(size_t bytes)
+{
+    fill(OBJECTS, BYTES);
+    drain(OBJECTS);
+    assert_true(zone.dirty_units > UNITS * 9 / 10);
+    assert_true(decay_waits());
+    assert_int_equal(slab_frequent_class(BYTES), SLAB_NO_CLASS);
+    allocate_and_free(100, bytes);
+    assert_true(zone.dirty_units < UNITS / 10);
+    assert_false(decay_waits());
+    assert_int_equal(slab_frequent_class(BYTES), slab_class(BYTES));
+}
+
+static void test_small_objects_end_it(void **state)
+{
+    (void)state;
+    check_drain_before(BYTES);
+}
+
+static void test_blocks_end_it(void **state)
+{
+    (void)state;
+    check_drain_before(3000);
+}
+
+static void test_large_objects_end_it(void **state)
+{
+    (void)state;
+    check_drain_before(MEM_MMAP_THRESHOLD);
+}
+
+/* Not while a program frees more than it allocates. */
+static void test_some_allocations_do_not_end_it(void **state)
+{
+    (void)state;
+    fill(OBJECTS, BYTES);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        mem_free(objects[i]);
+        if (i % 100 == 0)
+            allocate_and_free(1, 40);
+    }
+    assert_true(zone.dirty_units > UNITS * 8 / 10);
+    allocate_and_free(100, 40);
+    assert_true(zone.dirty_units < UNITS / 10);
+}
+
+/* Classes that sizes get meanwhile are theirs afterwards. */
+static void test_classes_change_meanwhile(void **state)
+{
+    (void)state;
+    fill(OBJECTS, BYTES);
+    drain(OBJECTS);
+    assert_true(decay_waits());
+    unsigned before = slab_class(336);
+    slab_sample(336, 1000);
+    assert_int_equal(slab_frequent_class(336), SLAB_NO_CLASS);
+    fill(1000, 336);
+    assert_false(decay_waits());
+    assert_int_not_equal(slab_class(336), before);
+    assert_int_equal(slab_frequent_class(336), slab_class(336));
+    drain(1000);
+}
+
+/* Should they never come, half of a large heap is gone anyway. */
+static void test_half_of_a_large_heap_goes_at_once(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 10000, BLOCK_BYTES = 10000, HELD = BLOCKS * BLOCK_BYTES >> UNIT_SHIFT };
+
+    fill(BLOCKS, BLOCK_BYTES);
+    drain(BLOCKS);
+    assert_in_range(zone.dirty_units, HELD * 3 / 10, HELD * 6 / 10);
+    allocate_and_free(100, BLOCK_BYTES);
+    assert_true(zone.dirty_units < HELD / 10);
+}
+
+static void *drain_in_a_thread(void *nothing)
+{
+    for (size_t i = 0; i < OBJECTS; i++)
+        mem_free_ts(objects[i]);
+    return nothing;
+}
+
+/* What a thread frees that ends then waits for the allocations of others. */
+static void test_threads_wait_for_each_other(void **state)
+{
+    (void)state;
+    pthread_t thread;
+
+    for (size_t i = 0; i < OBJECTS; i++)
+        assert_non_null(objects[i] = mem_malloc_ts(BYTES));
+    assert_int_equal(pthread_create(&thread, NULL, drain_in_a_thread, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(zone.dirty_units > UNITS * 8 / 10);
+    for (int i = 0; i < 100; i++)
+        mem_free_ts(mem_malloc_ts(BYTES));
+    assert_true(zone.dirty_units < UNITS / 10);
+}
+
+/* So does what an instance leaves. */
+static void test_instances_end_with_it(void **state)
+{
+    (void)state;
+    mem_heap_t *heap = mem_heap_new();
+
+    assert_non_null(heap);
+    for (size_t i = 0; i < OBJECTS; i++)
+        assert_non_null(mem_heap_malloc(heap, BYTES));
+    mem_heap_destroy(heap);
+    assert_true(decay_waits());
+    allocate_and_free(100, BYTES);
+    assert_true(zone.dirty_units < UNITS / 10);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_objects_end_it),
+        cmocka_unit_test(test_blocks_end_it),
+        cmocka_unit_test(test_large_objects_end_it),
+        cmocka_unit_test(test_some_allocations_do_not_end_it),
+        cmocka_unit_test(test_classes_change_meanwhile),
+        cmocka_unit_test(test_half_of_a_large_heap_goes_at_once),
+        cmocka_unit_test(test_threads_wait_for_each_other),
+        cmocka_unit_test(test_instances_end_with_it),
+    };
+
+    return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
+}
