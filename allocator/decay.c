@@ -7,8 +7,8 @@
 #include "allocator/zone.h"
 
 enum {
-    /* Looks between two steps at the pace of traffic: 768 slow calls, some 100 us. */
-    LOOKS_PER_STEP = 12,
+    /* Looks between two steps at the pace of traffic: 640 slow calls, some 100 us. */
+    LOOKS_PER_STEP = 10,
     /* What lay dirty for so many steps goes: what a burst leaves goes soon, what is wanted again
      * all the time stays (EXPERIMENTS.md, "How idle memory goes"). */
     STEPS_PER_INTERVAL = 4,
