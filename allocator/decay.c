@@ -28,8 +28,11 @@ enum {
     /* So often they get older. */
     STEPS_PER_LARGE = 2,
     INTERVAL_MS = 100,
-    /* What was freed and is not to stay waits for so many allocations. */
-    WAITING_ALLOCATIONS = 16
+    /* What was freed and is not to stay waits for so many looks, after so many allocations each,
+     * at which as much lies dirty as the last time, or it goes to and fro (EXPERIMENTS.md, "What
+     * giving memory back costs"). */
+    WAITING_ALLOCATIONS = 16,
+    WAITING_TURNS = 8
 };
 
 /* Guarded by its lock, but for `looks` and `allocations`, and `rounds` where it is read. */
@@ -44,6 +47,8 @@ static struct {
     size_t grown_units;   /* the zone's, at the last look */
     unsigned allocations; /* since it was looked at last */
     size_t waiting_units; /* dirty then */
+    int direction;        /* in which that number went last, 1 or -1 */
+    unsigned turns;       /* looks since it went there twice */
 } decay;
 
 bool decay_is_waiting; /* written under decay's lock */
@@ -110,18 +115,35 @@ static void begin_waiting(void)
     lock_take(&zone.lock);
     decay.waiting_units = zone.dirty_units;
     lock_drop(&zone.lock);
+    decay.direction = 1;
+    decay.turns = 0;
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&decay_is_waiting, true, __ATOMIC_RELAXED);
     slab_close_frequent_way();
 }
 
-/* Ends it unless more lies dirty than the last time: then the program still frees more than it
- * allocates.  Needs the lock. */
-static void look_at_waiting(void)
+/* Whether the program neither goes on freeing more than it allocates nor goes on taking back what
+ * waits: either comes to an end by itself.  Needs the zone's lock, too. */
+static bool is_turning(void)
+{
+    size_t before = decay.waiting_units, now = zone.dirty_units;
+    int direction = (now > before) - (now < before);
+
+    decay.waiting_units = now;
+    if (direction != 0 && direction == decay.direction)
+        decay.turns = 0;
+    else
+        decay.turns++;
+    if (direction != 0)
+        decay.direction = direction;
+    return decay.turns == WAITING_TURNS;
+}
+
+/* Needs the lock. */
+static void look_at_waiting(bool is_over)
 {
     lock_take(&zone.lock);
-    bool is_over = zone.dirty_units <= decay.waiting_units;
-    decay.waiting_units = zone.dirty_units;
+    is_over |= is_turning() || !zone_has_too_much();
     if (is_over)
         zone_settle();
     lock_drop(&zone.lock);
@@ -132,25 +154,34 @@ static void look_at_waiting(void)
     slab_open_frequent_way();
 }
 
+/* Whoever has the lock does what these three want, or the next call does it. */
+
 void decay_begin_waiting(void)
 {
-    /* Whoever has the lock does it. */
     if (decay_waits() || !lock_try(&decay.lock))
         return;
     begin_waiting();
     lock_drop(&decay.lock);
 }
 
-void decay_count_alloc(void)
+static void try_to_look(bool is_over)
 {
-    unsigned count = __atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED);
-
-    /* The next one does it where somebody else has the lock. */
-    if (count < WAITING_ALLOCATIONS || !lock_try(&decay.lock))
+    if (!lock_try(&decay.lock))
         return;
     if (decay_is_waiting)
-        look_at_waiting();
+        look_at_waiting(is_over);
     lock_drop(&decay.lock);
+}
+
+void decay_count_alloc(void)
+{
+    if (__atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED) >= WAITING_ALLOCATIONS)
+        try_to_look(false);
+}
+
+void decay_end_waiting(void)
+{
+    try_to_look(true);
 }
 
 unsigned decay_look(void)

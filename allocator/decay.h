@@ -5,8 +5,9 @@
  * interval is what goes: at the pace of traffic no more than costs what the calls did that pay for
  * it; after a tenth of a second, all of it.
  *
- * What is freed beyond that which may stay (zone.h) waits until the program allocates: one that
- * only frees is often about to end, and then the system takes back all at once for less. Meanwhile
+ * What is freed beyond that which may stay (zone.h) waits for as long as the program goes on
+ * freeing more than it allocates, for such a program is often about to end, and then the system
+ * takes back all at once for less; and for as long as the program takes back what waits. Meanwhile
  * no allocation of a small object goes the frequent way, so that they can be counted: memory does
  * not stay because a program calls only what its fronts serve. */
 #ifndef ALLOCATOR_DECAY_H
@@ -30,10 +31,11 @@ static inline bool decay_waits(void)
     return __builtin_expect(__atomic_load_n(&decay_is_waiting, __ATOMIC_RELAXED), 0);
 }
 
-/* Tell of a call that freed something behind the fronts, and of an allocation.  They take locks as
- * decay_look does. */
+/* Tell of a call that freed something behind the fronts, of an allocation, and of one that may get
+ * new memory elsewhere, beside which nothing waits.  They take locks as decay_look does. */
 void decay_begin_waiting(void);
 void decay_count_alloc(void);
+void decay_end_waiting(void);
 static inline void decay_note_free(void)
 {
     if (__builtin_expect(__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED), 0))

@@ -176,6 +176,8 @@ static void *take_block(struct heap *heap, size_t bytes, size_t align)
 
 static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
+    if (decay_waits())
+        decay_end_waiting();
     count_slow_call(heap);
     void *ptr = large_alloc(bytes ? bytes : 1, align, zeroed, owner_of(heap));
 

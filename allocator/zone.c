@@ -399,13 +399,16 @@ static void bound_dirty(size_t most)
     zone.over_purged_units += zone_purge(most - most / DIRTY_SLACK);
 }
 
+bool zone_has_too_much(void)
+{
+    return zone.dirty_units > dirty_most();
+}
+
 void zone_settle(void)
 {
-    size_t most = dirty_most();
-
     __atomic_store_n(&zone.has_excess, false, __ATOMIC_RELAXED);
-    if (zone.dirty_units > most)
-        bound_dirty(most);
+    if (zone_has_too_much())
+        bound_dirty(dirty_most());
 }
 
 /* A program that only frees is often about to end, and then the system takes its memory back in

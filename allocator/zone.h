@@ -159,7 +159,8 @@ static inline void zone_set_large(size_t bytes)
 }
 /* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
 void zone_give(void *start, size_t units);
-/* The memory of those goes to the system. */
+/* Whether there are such, and has their memory go to the system. */
+bool zone_has_too_much(void);
 void zone_settle(void);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */

@@ -6,6 +6,8 @@
 #include "allocator/slab.h"
 #include "allocator/tests/test_process.h"
 
+/* Allocations that end any waiting. */
+enum { ENOUGH = 200 };
 /* 8 MB of small objects. */
 enum { OBJECTS = 80000, BYTES = 100, UNITS = OBJECTS * BYTES >> UNIT_SHIFT };
 static void *objects[OBJECTS];
@@ -37,14 +39,14 @@ static void allocate_and_free(unsigned times, size_t bytes)
 }
 
 /* It stays until the program allocates again, whatever that is, also what its fronts hold. */
-static void check_drain_before(size_t bytes)
+static void check_drain_before(size_t bytes, unsigned times)
 {
     fill(OBJECTS, BYTES);
     drain(OBJECTS);
     assert_true(zone.dirty_units > UNITS * 9 / 10);
     assert_true(decay_waits());
     assert_int_equal(slab_frequent_class(BYTES), SLAB_NO_CLASS);
-    allocate_and_free(100, bytes);
+    allocate_and_free(times, bytes);
     assert_true(zone.dirty_units < UNITS / 10);
     assert_false(decay_waits());
     assert_int_equal(slab_frequent_class(BYTES), slab_class(BYTES));
@@ -53,19 +55,37 @@ static void check_drain_before(size_t bytes)
 static void test_small_objects_end_it(void **state)
 {
     (void)state;
-    check_drain_before(BYTES);
+    check_drain_before(BYTES, ENOUGH);
 }
 
 static void test_blocks_end_it(void **state)
 {
     (void)state;
-    check_drain_before(3000);
+    check_drain_before(3000, ENOUGH);
 }
 
+/* These at once. */
 static void test_large_objects_end_it(void **state)
 {
     (void)state;
-    check_drain_before(MEM_MMAP_THRESHOLD);
+    check_drain_before(MEM_MMAP_THRESHOLD, 1);
+}
+
+/* A program that fills its heap again takes what it left, and nothing has gone meanwhile. */
+static void test_what_is_wanted_again_is_there(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 400, BLOCK_BYTES = 20000, HELD = BLOCKS * BLOCK_BYTES >> UNIT_SHIFT };
+
+    fill(BLOCKS, BLOCK_BYTES);
+    size_t grown_units = zone.grown_units;
+    for (int round = 0; round < 3; round++) {
+        drain(BLOCKS);
+        assert_true(decay_waits());
+        fill(BLOCKS, BLOCK_BYTES);
+    }
+    assert_true(zone.grown_units - grown_units < HELD / 20);
+    drain(BLOCKS);
 }
 
 /* Not while a program frees more than it allocates. */
@@ -79,7 +99,7 @@ static void test_some_allocations_do_not_end_it(void **state)
             allocate_and_free(1, 40);
     }
     assert_true(zone.dirty_units > UNITS * 8 / 10);
-    allocate_and_free(100, 40);
+    allocate_and_free(ENOUGH, 40);
     assert_true(zone.dirty_units < UNITS / 10);
 }
 
@@ -94,6 +114,7 @@ static void test_classes_change_meanwhile(void **state)
     slab_sample(336, 1000);
     assert_int_equal(slab_frequent_class(336), SLAB_NO_CLASS);
     fill(1000, 336);
+    allocate_and_free(ENOUGH, 336);
     assert_false(decay_waits());
     assert_int_not_equal(slab_class(336), before);
     assert_int_equal(slab_frequent_class(336), slab_class(336));
@@ -109,7 +130,7 @@ static void test_half_of_a_large_heap_goes_at_once(void **state)
     fill(BLOCKS, BLOCK_BYTES);
     drain(BLOCKS);
     assert_in_range(zone.dirty_units, HELD * 3 / 10, HELD * 6 / 10);
-    allocate_and_free(100, BLOCK_BYTES);
+    allocate_and_free(ENOUGH, BLOCK_BYTES);
     assert_true(zone.dirty_units < HELD / 10);
 }
 
@@ -131,7 +152,7 @@ static void test_threads_wait_for_each_other(void **state)
     assert_int_equal(pthread_create(&thread, NULL, drain_in_a_thread, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(zone.dirty_units > UNITS * 8 / 10);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < ENOUGH; i++)
         mem_free_ts(mem_malloc_ts(BYTES));
     assert_true(zone.dirty_units < UNITS / 10);
 }
@@ -147,7 +168,7 @@ static void test_instances_end_with_it(void **state)
         assert_non_null(mem_heap_malloc(heap, BYTES));
     mem_heap_destroy(heap);
     assert_true(decay_waits());
-    allocate_and_free(100, BYTES);
+    allocate_and_free(ENOUGH, BYTES);
     assert_true(zone.dirty_units < UNITS / 10);
 }
 
@@ -157,6 +178,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_small_objects_end_it),
         cmocka_unit_test(test_blocks_end_it),
         cmocka_unit_test(test_large_objects_end_it),
+        cmocka_unit_test(test_what_is_wanted_again_is_there),
         cmocka_unit_test(test_some_allocations_do_not_end_it),
         cmocka_unit_test(test_classes_change_meanwhile),
         cmocka_unit_test(test_half_of_a_large_heap_goes_at_once),
