@@ -29,8 +29,8 @@ enum {
     STEPS_PER_LARGE = 2,
     INTERVAL_MS = 100,
     /* What was freed and is not to stay waits for so many looks, after so many allocations each,
-     * at which as much lies dirty as the last time, or it goes to and fro (EXPERIMENTS.md, "What
-     * giving memory back costs"). */
+     * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
+     * costs"). */
     WAITING_ALLOCATIONS = 16,
     WAITING_TURNS = 8
 };
@@ -46,9 +46,9 @@ static struct {
     uint64_t last_ms;
     size_t grown_units;   /* the zone's, at the last look */
     unsigned allocations; /* since it was looked at last */
-    size_t waiting_units; /* dirty then */
-    int direction;        /* in which that number went last, 1 or -1 */
-    unsigned turns;       /* looks since it went there twice */
+    /* The most units that lay dirty at such looks, and the least since. */
+    size_t most_waiting, least_waiting;
+    unsigned turns; /* looks at which it was neither more nor less */
 } decay;
 
 bool decay_is_waiting; /* written under decay's lock */
@@ -113,9 +113,8 @@ static void begin_waiting(void)
     if (decay_is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
         return;
     lock_take(&zone.lock);
-    decay.waiting_units = zone.dirty_units;
+    decay.most_waiting = decay.least_waiting = zone.dirty_units;
     lock_drop(&zone.lock);
-    decay.direction = 1;
     decay.turns = 0;
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&decay_is_waiting, true, __ATOMIC_RELAXED);
@@ -123,19 +122,20 @@ static void begin_waiting(void)
 }
 
 /* Whether the program neither goes on freeing more than it allocates nor goes on taking back what
- * waits: either comes to an end by itself.  Needs the zone's lock, too. */
+ * waits: either comes to an end by itself, but more and less in turn might not.  Needs the zone's
+ * lock, too. */
 static bool is_turning(void)
 {
-    size_t before = decay.waiting_units, now = zone.dirty_units;
-    int direction = (now > before) - (now < before);
+    size_t units = zone.dirty_units;
 
-    decay.waiting_units = now;
-    if (direction != 0 && direction == decay.direction)
+    decay.turns++;
+    if (units > decay.most_waiting) {
+        decay.most_waiting = decay.least_waiting = units;
         decay.turns = 0;
-    else
-        decay.turns++;
-    if (direction != 0)
-        decay.direction = direction;
+    } else if (units < decay.least_waiting) {
+        decay.least_waiting = units;
+        decay.turns = 0;
+    }
     return decay.turns == WAITING_TURNS;
 }
 

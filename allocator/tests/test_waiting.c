@@ -103,6 +103,22 @@ static void test_some_allocations_do_not_end_it(void **state)
     assert_true(zone.dirty_units < UNITS / 10);
 }
 
+/* Nor does it wait for ever while more and less lies dirty in turn. */
+static void test_to_and_fro_ends_it(void **state)
+{
+    (void)state;
+    enum { FEW = 64, FEW_BYTES = 1000, ROUNDS = 10 };
+
+    fill(OBJECTS, BYTES);
+    drain(OBJECTS);
+    assert_true(decay_waits());
+    for (int round = 0; round < ROUNDS; round++) {
+        fill(FEW, FEW_BYTES);
+        drain(FEW);
+    }
+    assert_true(zone.dirty_units < UNITS / 10);
+}
+
 /* Classes that sizes get meanwhile are theirs afterwards. */
 static void test_classes_change_meanwhile(void **state)
 {
@@ -180,6 +196,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_large_objects_end_it),
         cmocka_unit_test(test_what_is_wanted_again_is_there),
         cmocka_unit_test(test_some_allocations_do_not_end_it),
+        cmocka_unit_test(test_to_and_fro_ends_it),
         cmocka_unit_test(test_classes_change_meanwhile),
         cmocka_unit_test(test_half_of_a_large_heap_goes_at_once),
         cmocka_unit_test(test_threads_wait_for_each_other),
