@@ -154,23 +154,38 @@ static void look_at_waiting(bool is_over)
     slab_open_frequent_way();
 }
 
-/* Whoever has the lock does what these three want, or the next call does it. */
+/* Between a thread's store and its load of what another stores before it loads that. */
+static void order_with_others(void)
+{
+    if (!os_is_single_threaded())
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Others may have found the lock taken, or the waiting not over yet, and left it to us to begin. */
+static void drop_lock(void)
+{
+    lock_drop(&decay.lock);
+    order_with_others();
+    decay_note_free();
+}
 
 void decay_begin_waiting(void)
 {
+    order_with_others();
     if (decay_waits() || !lock_try(&decay.lock))
         return;
     begin_waiting();
-    lock_drop(&decay.lock);
+    drop_lock();
 }
 
 static void try_to_look(bool is_over)
 {
+    /* Or else the next call does it. */
     if (!lock_try(&decay.lock))
         return;
     if (decay_is_waiting)
         look_at_waiting(is_over);
-    lock_drop(&decay.lock);
+    drop_lock();
 }
 
 void decay_count_alloc(void)
@@ -201,8 +216,7 @@ unsigned decay_look(void)
         settle_large();
         if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
             (void)large_decay(false);
-        begin_waiting();
-        lock_drop(&decay.lock);
+        drop_lock();
     }
     return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);
 }

@@ -208,6 +208,17 @@ static void regret(size_t bytes, size_t live_bytes)
     raise_most(bytes, live_bytes);
 }
 
+/* How much of what is kept for the moment alone a new object of `bytes` takes: without it that
+ * would have been unmapped, and regretted. */
+static size_t missed_bytes(size_t bytes, size_t live_bytes)
+{
+    size_t worth = most_beside(live_bytes);
+
+    if (bytes <= worth || kept.bytes <= worth)
+        return 0;
+    return bytes < kept.bytes - worth ? bytes : kept.bytes - worth;
+}
+
 /* Whether a range and the one above it are side by side. */
 static bool are_neighbours(const struct kept_range *below, const struct kept_range *above)
 {
@@ -436,8 +447,7 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     unsigned count;
     size_t index = choose_run(bytes, pieces_most, &count);
     void *start;
-    size_t worth = most_beside(live_bytes);
-    size_t over = kept.bytes > worth ? kept.bytes - worth : 0;
+    size_t missed = missed_bytes(bytes, live_bytes);
 
     pieces->count = 0;
     if (count > 0)
@@ -447,9 +457,8 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     else
         start = assemble(bytes, pieces_most, live_bytes, pieces);
     kept.reused_bytes += start ? bytes : 0;
-    /* But for the moment it would have been unmapped, and regretted. */
     if (start)
-        raise_most(bytes < over ? bytes : over, live_bytes);
+        raise_most(missed, live_bytes);
     return start;
 }
 

@@ -115,6 +115,29 @@ static void test_kept_for_a_moment(void **state)
     assert_int_equal(large_decay(true), 2 * SIZE);
 }
 
+/* A program that has less and less learns nothing from objects that would have been kept anyway. */
+static void test_shrinking_is_no_reuse(void **state)
+{
+    (void)state;
+    enum { FIRST = 300, LAST = 10 };
+    static void *objects[FIRST];
+    int live = 0;
+
+    for (; live < FIRST; live++)
+        assert_non_null(objects[live] = large_alloc(SIZE, ALIGNMENT, false, NULL));
+    while (live > LAST) {
+        (void)large_free(objects[--live], NULL);
+        (void)large_free(objects[--live], NULL);
+        assert_non_null(objects[live++] = large_alloc(SIZE, ALIGNMENT, false, NULL));
+    }
+    large_settle(0);
+    assert_true(kept.most < SIZE);
+    assert_true(kept.bytes <= large_objects.live_bytes);
+    while (live > 0)
+        (void)large_free(objects[--live], NULL);
+    (void)large_decay(true);
+}
+
 /* A mapping that is larger than may be kept, again and again, is kept from then on, also while the
  * heap grows. */
 static void test_what_is_wanted_back_stays(void **state)
@@ -502,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_nobody_took_it_for_an_interval),
         cmocka_unit_test(test_makes_way_for_growth),
         /* Before the next one, which makes it worth to keep more. */
+        cmocka_unit_test(test_shrinking_is_no_reuse),
         cmocka_unit_test(test_kept_for_a_moment),
         cmocka_unit_test(test_what_is_wanted_back_stays),
         cmocka_unit_test(test_pieces_make_a_larger_one),
