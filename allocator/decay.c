@@ -143,9 +143,10 @@ static bool is_turning(void)
 static void look_at_waiting(bool is_over)
 {
     lock_take(&zone.lock);
+    size_t units = zone.dirty_units;
     is_over |= is_turning() || !zone_has_too_much();
     if (is_over)
-        zone_settle();
+        zone_settle(units < decay.most_waiting ? decay.most_waiting - units : 0);
     lock_drop(&zone.lock);
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     if (!is_over)

@@ -404,8 +404,12 @@ bool zone_has_too_much(void)
     return zone.dirty_units > dirty_most();
 }
 
-void zone_settle(void)
+void zone_settle(size_t wanted_units)
 {
+    if (wanted_units > 0) {
+        zone.regret_units += wanted_units;
+        zone.has_regretted = true;
+    }
     __atomic_store_n(&zone.has_excess, false, __ATOMIC_RELAXED);
     if (zone_has_too_much())
         bound_dirty(dirty_most());

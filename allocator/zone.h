@@ -159,9 +159,11 @@ static inline void zone_set_large(size_t bytes)
 }
 /* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
 void zone_give(void *start, size_t units);
-/* Whether there are such, and has their memory go to the system. */
+/* Whether there are such. */
 bool zone_has_too_much(void);
-void zone_settle(void);
+/* Has their memory go to the system; so many more may stay from then on, since the program took as
+ * many back meanwhile. */
+void zone_settle(size_t wanted_units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
