@@ -9,6 +9,7 @@
 enum {
     /* Looks between two steps at the pace of traffic: 640 slow calls, some 100 us. */
     LOOKS_PER_STEP = 10,
+    LOOKS_PER_STEP_SHARED = 12, /* where others wait for locks meanwhile */
     /* What lay dirty for so many steps goes: what a burst leaves goes soon, what is wanted again
      * all the time stays (EXPERIMENTS.md, "How idle memory goes"). */
     STEPS_PER_INTERVAL = 4,
@@ -50,8 +51,6 @@ static struct {
     size_t most_waiting, least_waiting;
     unsigned turns; /* looks at which it was neither more nor less */
 } decay;
-
-bool decay_is_waiting; /* written under decay's lock */
 
 /* Most of what went when an interval began was needed again before it ended: the next ones last
  * longer. */
@@ -110,14 +109,14 @@ static void settle_large(void)
 /* Needs the lock. */
 static void begin_waiting(void)
 {
-    if (decay_is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
+    if (zone.is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
         return;
     lock_take(&zone.lock);
     decay.most_waiting = decay.least_waiting = zone.dirty_units;
     lock_drop(&zone.lock);
     decay.turns = 0;
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&decay_is_waiting, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
     slab_close_frequent_way();
 }
 
@@ -151,7 +150,7 @@ static void look_at_waiting(bool is_over)
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     if (!is_over)
         return;
-    __atomic_store_n(&decay_is_waiting, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
     slab_open_frequent_way();
 }
 
@@ -184,7 +183,7 @@ static void try_to_look(bool is_over)
     /* Or else the next call does it. */
     if (!lock_try(&decay.lock))
         return;
-    if (decay_is_waiting)
+    if (zone.is_waiting)
         look_at_waiting(is_over);
     drop_lock();
 }
@@ -207,7 +206,8 @@ unsigned decay_look(void)
     if (lock_try(&decay.lock)) {
         uint64_t now_ms = os_coarse_ms();
         bool is_late = now_ms - decay.last_ms >= INTERVAL_MS;
-        bool is_step = looks % LOOKS_PER_STEP == 0;
+        unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
+        bool is_step = looks % looks_per_step == 0;
         if (is_late) {
             decay.last_ms = now_ms;
             end_interval_of_time();

@@ -25,10 +25,9 @@ unsigned decay_look(void);
 
 /* Whether freed memory waits for allocations: of all of them that do not go the frequent way
  * decay_note_alloc is to be told then. */
-extern bool decay_is_waiting HIDDEN;
 static inline bool decay_waits(void)
 {
-    return __builtin_expect(__atomic_load_n(&decay_is_waiting, __ATOMIC_RELAXED), 0);
+    return __builtin_expect(__atomic_load_n(&zone.is_waiting, __ATOMIC_RELAXED), 0);
 }
 
 /* Tell of a call that freed something behind the fronts, of an allocation, and of one that may get

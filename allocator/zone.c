@@ -426,7 +426,7 @@ static void note_excess(void)
         waiting = WAITING_LEAST_UNITS;
     if (zone.dirty_units > most + waiting)
         bound_dirty(most + waiting);
-    if (zone.dirty_units > most)
+    if (zone.dirty_units > most && !zone.has_excess)
         __atomic_store_n(&zone.has_excess, true, __ATOMIC_RELAXED);
 }
 

@@ -44,6 +44,9 @@ struct zone {
     uintptr_t base; /* start of unit 0, a multiple of UNIT_BYTES */
     size_t limit;   /* bytes from base to the end of the highest unit that is ours */
     uint8_t *map;
+    /* And what every slow call reads, here because other lines are written more often. */
+    bool has_excess; /* more lies dirty than is to stay: zone_settle is to be called */
+    bool is_waiting; /* what lies dirty, for that; see decay.h, whose lock guards it */
 
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
     size_t map_committed; /* bytes of the map that can be read and written */
@@ -59,7 +62,6 @@ struct zone {
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */
     bool has_regretted;  /* since decay began an interval */
-    bool has_excess;     /* more lies dirty than is to stay: zone_settle is to be called */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
