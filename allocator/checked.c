@@ -75,6 +75,11 @@ static void raw_free(void *block)
         (void)block_free(&first_arena, block);
     else
         (void)large_free(block, NULL);
+    /* Nobody counts allocations here that it could wait for. */
+    lock_take(&zone.lock);
+    if (zone.has_excess)
+        zone_settle(0);
+    lock_drop(&zone.lock);
 }
 
 static void link_to(struct heap *heap, struct guard *guard)

@@ -112,8 +112,13 @@ static void begin_waiting(void)
     if (zone.is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
         return;
     lock_take(&zone.lock);
+    /* Some of it may have gone or been taken since. */
+    bool has_excess = zone_has_too_much();
+    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
     decay.most_waiting = decay.least_waiting = zone.dirty_units;
     lock_drop(&zone.lock);
+    if (!has_excess)
+        return;
     decay.turns = 0;
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
@@ -192,6 +197,16 @@ void decay_count_alloc(void)
 {
     if (__atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED) >= WAITING_ALLOCATIONS)
         try_to_look(false);
+}
+
+void decay_cancel_waiting(void)
+{
+    lock_take(&decay.lock);
+    if (zone.is_waiting) {
+        __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
+        slab_open_frequent_way();
+    }
+    drop_lock();
 }
 
 void decay_end_waiting(void)

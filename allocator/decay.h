@@ -35,6 +35,8 @@ static inline bool decay_waits(void)
 void decay_begin_waiting(void);
 void decay_count_alloc(void);
 void decay_end_waiting(void);
+/* Tells that all that waits was purged; what comes later waits anew. */
+void decay_cancel_waiting(void);
 static inline void decay_note_free(void)
 {
     if (__builtin_expect(__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED), 0))

@@ -120,6 +120,7 @@ static void *take_small(struct heap *heap, size_t bytes)
         return ptr;
     count_slow_call(heap);
     ptr = front_refill(&heap->front, heap_slabs_of(heap), size_class);
+    decay_note_free();
     slab_sample(bytes, front_held(&heap->front, UNIT_SLAB + size_class) + 1);
     return ptr;
 }

@@ -120,6 +120,7 @@ size_t heaps_trim(bool plain_too)
     lock_take(&zone.lock);
     trimmed += zone_purge(0) << UNIT_SHIFT;
     lock_drop(&zone.lock);
+    decay_cancel_waiting();
     return trimmed + large_decay(true);
 }
 

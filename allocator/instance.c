@@ -43,7 +43,8 @@ void mem_heap_destroy(mem_heap_t *instance)
     front_flush(&heap->front);
     slab_give_all(&instance->slabs);
     block_give_all(&instance->blocks);
-    decay_note_free();
+    if (!checked_is_on())
+        decay_note_free();
     large_free_all(heap);
     os_unmap(instance, sizeof *instance);
 }

@@ -289,6 +289,8 @@ void kept_settle(size_t live_bytes)
     bool is_over = kept.is_over && kept.bytes > most;
 
     kept.is_over = false;
+    for (size_t i = 0; !is_over && i < kept.count; i++)
+        mappings[i].is_guest = false;
     if (!is_over)
         return;
     for (size_t i = kept.count; i-- > 0;)

@@ -68,10 +68,10 @@ static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES]
 static void set_class(unsigned steps, unsigned size_class)
 {
     __atomic_store_n(&slab_class_table[steps], (uint8_t)size_class, __ATOMIC_SEQ_CST);
-    /* Should another thread just close or open the way, the size has this class at the latest when
-     * that opens again. */
+    /* Should another thread close the way just now, allocations of this size may go it
+     * nevertheless, and are not counted. */
     if (!__atomic_load_n(&is_frequent_way_closed, __ATOMIC_SEQ_CST))
-        __atomic_store_n(&slab_frequent_class_table[steps], (uint8_t)size_class, __ATOMIC_RELAXED);
+        __atomic_store_n(&slab_frequent_class_table[steps], (uint8_t)size_class, __ATOMIC_SEQ_CST);
 }
 
 void slab_close_frequent_way(void)
@@ -84,9 +84,14 @@ void slab_close_frequent_way(void)
 void slab_open_frequent_way(void)
 {
     __atomic_store_n(&is_frequent_way_closed, false, __ATOMIC_SEQ_CST);
-    for (unsigned steps = 0; steps <= SLAB_CLASSES; steps++)
-        __atomic_store_n(&slab_frequent_class_table[steps], slab_class_table[steps],
-                         __ATOMIC_RELAXED);
+    for (unsigned steps = 0; steps <= SLAB_CLASSES; steps++) {
+        uint8_t size_class;
+        /* Once more where another thread gave the size a new class, which was written over here. */
+        do {
+            size_class = __atomic_load_n(&slab_class_table[steps], __ATOMIC_SEQ_CST);
+            __atomic_store_n(&slab_frequent_class_table[steps], size_class, __ATOMIC_SEQ_CST);
+        } while (__atomic_load_n(&slab_class_table[steps], __ATOMIC_SEQ_CST) != size_class);
+    }
 }
 
 size_t slab_class_units(unsigned size_class)

@@ -121,6 +121,20 @@ static void test_to_and_fro_ends_it(void **state)
     assert_true(zone.dirty_units < UNITS / 10);
 }
 
+/* Nothing is left to wait for after a trim, nor is what it purged taken for wanted. */
+static void test_a_trim_ends_it(void **state)
+{
+    (void)state;
+    fill(OBJECTS, BYTES);
+    drain(OBJECTS);
+    assert_true(decay_waits());
+    (void)mem_idle();
+    assert_false(decay_waits());
+    assert_int_equal(zone.dirty_units, 0);
+    assert_int_equal(zone.regret_units, 0);
+    assert_int_equal(slab_frequent_class(BYTES), slab_class(BYTES));
+}
+
 /* Classes that sizes get meanwhile are theirs afterwards. */
 static void test_classes_change_meanwhile(void **state)
 {
@@ -199,6 +213,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_is_wanted_again_is_there),
         cmocka_unit_test(test_some_allocations_do_not_end_it),
         cmocka_unit_test(test_to_and_fro_ends_it),
+        cmocka_unit_test(test_a_trim_ends_it),
         cmocka_unit_test(test_classes_change_meanwhile),
         cmocka_unit_test(test_half_of_a_large_heap_goes_at_once),
         cmocka_unit_test(test_threads_wait_for_each_other),
