@@ -109,7 +109,7 @@ static void settle_large(void)
 /* Needs the lock. */
 static void begin_waiting(void)
 {
-    if (zone.is_waiting || !__atomic_load_n(&zone.has_excess, __ATOMIC_RELAXED))
+    if (zone.is_waiting)
         return;
     lock_take(&zone.lock);
     /* Some of it may have gone or been taken since. */
@@ -123,6 +123,13 @@ static void begin_waiting(void)
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
     slab_close_frequent_way();
+}
+
+/* Needs the lock. */
+static void end_waiting(void)
+{
+    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
+    slab_open_frequent_way();
 }
 
 /* Whether the program neither goes on freeing more than it allocates nor goes on taking back what
@@ -153,10 +160,8 @@ static void look_at_waiting(bool is_over)
         zone_settle(units < decay.most_waiting ? decay.most_waiting - units : 0);
     lock_drop(&zone.lock);
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    if (!is_over)
-        return;
-    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
-    slab_open_frequent_way();
+    if (is_over)
+        end_waiting();
 }
 
 /* Between a thread's store and its load of what another stores before it loads that. */
@@ -202,10 +207,8 @@ void decay_count_alloc(void)
 void decay_cancel_waiting(void)
 {
     lock_take(&decay.lock);
-    if (zone.is_waiting) {
-        __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
-        slab_open_frequent_way();
-    }
+    if (zone.is_waiting)
+        end_waiting();
     drop_lock();
 }
 

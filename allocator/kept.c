@@ -286,16 +286,18 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 void kept_settle(size_t live_bytes)
 {
     size_t most = most_beside(live_bytes);
-    bool is_over = kept.is_over && kept.bytes > most;
+    bool has_room = kept.bytes <= most;
 
-    kept.is_over = false;
-    for (size_t i = 0; !is_over && i < kept.count; i++)
-        mappings[i].is_guest = false;
-    if (!is_over)
+    /* Nor is there a guest then. */
+    if (!kept.is_over)
         return;
-    for (size_t i = kept.count; i-- > 0;)
-        if (mappings[i].is_guest)
+    kept.is_over = false;
+    for (size_t i = kept.count; i-- > 0;) {
+        if (has_room)
+            mappings[i].is_guest = false;
+        else if (mappings[i].is_guest)
             kept.unmapped_bytes += unmap_all_of(i);
+    }
     if (kept.bytes > most)
         kept.unmapped_bytes += unmap(kept.bytes - most);
 }
@@ -458,9 +460,10 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
         start = NULL;
     else
         start = assemble(bytes, pieces_most, live_bytes, pieces);
-    kept.reused_bytes += start ? bytes : 0;
-    if (start)
+    if (start) {
+        kept.reused_bytes += bytes;
         raise_most(missed, live_bytes);
+    }
     return start;
 }
 

@@ -1,22 +1,11 @@
 /* What is given back while a program runs, and what is not because it is wanted again at once; this
  * test looks inside the library. */
 #include "allocator/decay.h"
+#include "allocator/tests/test_clock.h"
 #include "allocator/tests/test_common.h"
 #include "allocator/zone.h"
 
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-/* The allocator's clock stands still: intervals of time would depend on the machine. */
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    if (clock != CLOCK_MONOTONIC_COARSE)
-        return (int)syscall(SYS_clock_gettime, clock, now);
-    *now = (struct timespec){.tv_sec = 1000};
-    return 0;
-}
 
 /* Looks for the longest interval. */
 enum { LOOKS = 14 * 4 * 4 };

@@ -1,0 +1,18 @@
+/* For a test program of one file: the allocator's clock stands still, because intervals of time
+ * would depend on the machine. */
+#ifndef ALLOCATOR_TEST_CLOCK_H
+#define ALLOCATOR_TEST_CLOCK_H
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (clock != CLOCK_MONOTONIC_COARSE)
+        return (int)syscall(SYS_clock_gettime, clock, now);
+    *now = (struct timespec){.tv_sec = 1000};
+    return 0;
+}
+
+#endif
