@@ -19,21 +19,6 @@ enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 /* A free block that fills a segment of so many units. */
 #define SEGMENT_BYTES(units) ((units)*UNIT_BYTES - 2 * BLOCK_TAG_BYTES)
 
-static bool is_used(const struct block *block)
-{
-    return block->tag & BLOCK_TAG_USED;
-}
-
-static struct block *at(const void *base, size_t bytes)
-{
-    return (struct block *)((char *)(uintptr_t)base + bytes);
-}
-
-static struct block *after(const struct block *block)
-{
-    return at(block, block_bytes(block));
-}
-
 /* The block may be in use, and its user read the size beside the flag at this moment. */
 static void set_previous_used(struct block *block, bool is_used_now)
 {
@@ -43,25 +28,20 @@ static void set_previous_used(struct block *block, bool is_used_now)
                      __ATOMIC_RELAXED);
 }
 
-static size_t *footer_before(const struct block *block)
-{
-    return (size_t *)(uintptr_t)block - 1;
-}
-
 /* --- blocks --------------------------------------------------------------------------------- */
 
 /* Puts a free block of which the next one knows into the index; the block before must be in use. */
 static inline void put_free(struct block_heap *heap, struct block *block, size_t size)
 {
     block->tag = size | BLOCK_TAG_PREVIOUS_USED;
-    *footer_before(at(block, size)) = size;
+    *block_footer_before(block_at(block, size)) = size;
     block_index_insert(&heap->free, block, size);
 }
 
 /* Makes [block, block + size) a free block in the index; the block before must be in use. */
 static void become_free(struct block_heap *heap, struct block *block, size_t size)
 {
-    set_previous_used(at(block, size), false);
+    set_previous_used(block_at(block, size), false);
     put_free(heap, block, size);
 }
 
@@ -72,10 +52,10 @@ static inline void carve(struct block_heap *heap, struct block *block, size_t si
     size_t rest = block_bytes(block) - size;
 
     if (rest < MEM_MIN_BLOCK_SIZE) {
-        set_previous_used(after(block), true);
+        set_previous_used(block_after(block), true);
         size += rest;
     } else {
-        put_free(heap, at(block, size), rest);
+        put_free(heap, block_at(block, size), rest);
         heap->splits++;
     }
     block->tag = size | BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
@@ -89,9 +69,9 @@ static void split(struct block_heap *heap, struct block *block, size_t size)
     if (rest < MEM_MIN_BLOCK_SIZE)
         return;
     block->tag -= rest;
-    struct block *tail = after(block);
-    struct block *next = at(tail, rest);
-    if (!is_used(next)) {
+    struct block *tail = block_after(block);
+    struct block *next = block_at(tail, rest);
+    if (!block_is_used(next)) {
         block_index_remove(&heap->free, next);
         rest += block_bytes(next);
         heap->coalesces++;
@@ -102,7 +82,7 @@ static void split(struct block_heap *heap, struct block *block, size_t size)
 
 static void check_free(const struct block *block, size_t footer)
 {
-    if (is_used(block) || block_bytes(block) != footer)
+    if (block_is_used(block) || block_bytes(block) != footer)
         fault_die("heap corrupted: the end of a free block was overwritten", block_payload(block));
 }
 
@@ -111,9 +91,9 @@ static void check_free(const struct block *block, size_t footer)
 static inline struct block *coalesce(struct block_heap *heap, struct block *block)
 {
     size_t size = block_bytes(block);
-    struct block *next = after(block);
+    struct block *next = block_after(block);
 
-    if (!is_used(next)) {
+    if (!block_is_used(next)) {
         block_index_remove(&heap->free, next);
         size += block_bytes(next);
         heap->coalesces++;
@@ -121,8 +101,8 @@ static inline struct block *coalesce(struct block_heap *heap, struct block *bloc
         set_previous_used(next, false);
     }
     if (!(block->tag & BLOCK_TAG_PREVIOUS_USED)) {
-        size_t footer = *footer_before(block);
-        block = at(block, -footer);
+        size_t footer = *block_footer_before(block);
+        block = block_at(block, -footer);
         check_free(block, footer);
         block_index_remove(&heap->free, block);
         size += footer;
@@ -136,12 +116,7 @@ static inline struct block *coalesce(struct block_heap *heap, struct block *bloc
 
 static void put_end(char *end)
 {
-    at(end, -(size_t)BLOCK_TAG_BYTES)->tag = BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
-}
-
-static bool is_segment(const struct block_heap *heap, const char *unit)
-{
-    return zone_kind(unit) == UNIT_BLOCK + heap->arena;
+    block_at(end, -(size_t)BLOCK_TAG_BYTES)->tag = BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
 }
 
 static void give_units(void *start, size_t units)
@@ -157,9 +132,9 @@ static struct block *adopt_units(struct block_heap *heap, char *start, char *end
 {
     /* The end word of the segment before becomes the tag of the new block; in a segment of its
      * own the first word is padding. */
-    bool follows = is_segment(heap, start - UNIT_BYTES);
-    bool precedes = is_segment(heap, end);
-    struct block *block = at(start, follows ? -(size_t)BLOCK_TAG_BYTES : BLOCK_TAG_BYTES);
+    bool follows = block_is_segment(heap, start - UNIT_BYTES);
+    bool precedes = block_is_segment(heap, end);
+    struct block *block = block_at(start, follows ? -(size_t)BLOCK_TAG_BYTES : BLOCK_TAG_BYTES);
     size_t flags = follows ? block->tag & BLOCK_TAG_PREVIOUS_USED : BLOCK_TAG_PREVIOUS_USED;
     char *limit = precedes ? end + BLOCK_TAG_BYTES : end - BLOCK_TAG_BYTES;
 
@@ -184,9 +159,9 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
     heap->segments = segment;
     char *end = (char *)segment + (units << UNIT_SHIFT);
     put_end(end);
-    struct block *block = at(segment, sizeof *segment + BLOCK_TAG_BYTES);
+    struct block *block = block_at(segment, sizeof *segment + BLOCK_TAG_BYTES);
     block->tag = (size_t)(end - BLOCK_TAG_BYTES - (char *)block) | BLOCK_TAG_PREVIOUS_USED;
-    set_previous_used(after(block), false);
+    set_previous_used(block_after(block), false);
     return block;
 }
 
@@ -215,11 +190,11 @@ static struct block *grow(struct block_heap *heap, size_t size)
 static bool release_units(struct block_heap *heap, struct block *block, size_t least)
 {
     char *start = (char *)block;
-    char *end = (char *)after(block);
+    char *end = (char *)block_after(block);
     char *low = zone_address(zone_unit(start - BLOCK_TAG_BYTES + UNIT_BYTES - 1));
     char *high = zone_address(zone_unit(end + BLOCK_TAG_BYTES));
-    bool is_first = low + BLOCK_TAG_BYTES == start && !is_segment(heap, low - UNIT_BYTES);
-    bool is_last = high - BLOCK_TAG_BYTES == end && !is_segment(heap, high);
+    bool is_first = low + BLOCK_TAG_BYTES == start && !block_is_segment(heap, low - UNIT_BYTES);
+    bool is_last = high - BLOCK_TAG_BYTES == end && !block_is_segment(heap, high);
 
     /* A remainder below needs room for a block and the segment's end word, or for the end word
      * alone; one above likewise, with the padding word. */
@@ -239,7 +214,7 @@ static bool release_units(struct block_heap *heap, struct block *block, size_t l
             become_free(heap, block, (size_t)(low - BLOCK_TAG_BYTES - start));
     }
     if (!is_last) {
-        struct block *rest = at(high, BLOCK_TAG_BYTES);
+        struct block *rest = block_at(high, BLOCK_TAG_BYTES);
         if ((char *)rest < end)
             become_free(heap, rest, (size_t)(end - (char *)rest));
         else
@@ -272,7 +247,7 @@ static struct block *align_payload(struct block_heap *heap, struct block *block,
         return block;
     while (gap < MEM_MIN_BLOCK_SIZE)
         gap += align;
-    struct block *aligned = at(block, gap);
+    struct block *aligned = block_at(block, gap);
     aligned->tag = (block_bytes(block) - gap) | BLOCK_TAG_USED;
     become_free(heap, block, gap);
     heap->splits++;
@@ -336,11 +311,11 @@ static struct block *live_block(const void *payload)
 
     if ((uintptr_t)payload & (MEM_ALIGNMENT - 1))
         fault_die("invalid pointer", payload);
-    if (!is_used(block))
+    if (!block_is_used(block))
         fault_die("double free or invalid pointer", payload);
-    if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || !zone_is_block(zone_kind(after(block))))
+    if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || !zone_is_block(zone_kind(block_after(block))))
         fault_die("heap corrupted or invalid pointer: impossible block size", payload);
-    if (!(after(block)->tag & BLOCK_TAG_PREVIOUS_USED))
+    if (!(block_after(block)->tag & BLOCK_TAG_PREVIOUS_USED))
         fault_die("heap corrupted or invalid pointer: the end of a block was overwritten", payload);
     return block;
 }
@@ -366,16 +341,16 @@ bool block_resize(struct block_heap *heap, void *payload, size_t bytes)
 {
     struct block *block = live_block(payload);
     size_t size = block_size_for(bytes);
-    struct block *next = after(block);
+    struct block *next = block_after(block);
 
     if (size > block_bytes(block) &&
-        (is_used(next) || block_bytes(block) + block_bytes(next) < size))
+        (block_is_used(next) || block_bytes(block) + block_bytes(next) < size))
         return false;
     count_used(heap, block, -1);
     if (size > block_bytes(block)) {
         block_index_remove(&heap->free, next);
         block->tag += block_bytes(next);
-        set_previous_used(after(block), true);
+        set_previous_used(block_after(block), true);
         heap->coalesces++;
     }
     split(heap, block, size);
@@ -397,7 +372,7 @@ static size_t purge_inside(struct block *block, struct os_purge *purge)
 {
     size_t page = os_page_bytes();
     uintptr_t start = (uintptr_t)(block_node(block) + 1);
-    uintptr_t end = (uintptr_t)footer_before(after(block));
+    uintptr_t end = (uintptr_t)block_footer_before(block_after(block));
 
     start = (start + page - 1) & ~(page - 1);
     end &= ~(page - 1);
@@ -415,7 +390,7 @@ static size_t purge_inside(struct block *block, struct os_purge *purge)
 static bool give_idle_units(struct block_heap *heap, struct block *block)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_TAG_BYTES;
-    uintptr_t end = (uintptr_t)after(block) + BLOCK_TAG_BYTES;
+    uintptr_t end = (uintptr_t)block_after(block) + BLOCK_TAG_BYTES;
     bool fills_units = ((start | end) & (UNIT_BYTES - 1)) == 0;
 
     if (!fills_units && end - start < 4 * UNIT_BYTES)
@@ -495,7 +470,7 @@ static bool is_lone_unit(const struct block_heap *heap, const struct block *bloc
     const char *unit = (const char *)block - BLOCK_TAG_BYTES;
 
     return block_bytes(block) == SEGMENT_BYTES(1) && ((uintptr_t)unit & (UNIT_BYTES - 1)) == 0 &&
-           !is_segment(heap, unit - UNIT_BYTES) && !is_segment(heap, unit + UNIT_BYTES);
+           !block_is_segment(heap, unit - UNIT_BYTES) && !block_is_segment(heap, unit + UNIT_BYTES);
 }
 
 /* One of the first few free blocks of the list that they are in; NULL where none is. */
@@ -513,7 +488,7 @@ static struct block *lone_unit(const struct block_heap *heap)
 /* Whether a free block is what is left of the units that were taken last: more blocks will come. */
 static bool is_rest_of_growth(const struct block_heap *heap, const struct block *block)
 {
-    const char *end = (const char *)after(block);
+    const char *end = (const char *)block_after(block);
 
     /* Before a segment that was there already it ends a little behind. */
     return (const char *)block < heap->grown_end && end + BLOCK_TAG_BYTES >= heap->grown_end &&
@@ -542,59 +517,4 @@ void block_give_all(struct block_heap *heap)
         give_units(segment, segment->units);
     }
     *heap = (struct block_heap){.is_private = true};
-}
-
-/* --- verification --------------------------------------------------------------------------- */
-
-static bool is_listed(const struct block_heap *heap, struct block *block)
-{
-    size_t size = block_bytes(block);
-
-    if (size > BLOCK_LISTED_MOST_BYTES) {
-        struct tree_node *node = tree_at_least(heap->free.tree, size);
-        while (node && node->key == size && node != block_node(block))
-            node = tree_after(heap->free.tree, node);
-        return node == block_node(block);
-    }
-    struct block *listed = heap->free.lists[block_list(size)];
-    while (listed && listed != block)
-        listed = listed->next;
-    return listed == block;
-}
-
-static const char *verify_block(const struct block_heap *heap, struct block *block)
-{
-    struct block *next = after(block);
-
-    if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || !is_segment(heap, (const char *)next))
-        return "impossible block size";
-    if (is_used(block) != !!(next->tag & BLOCK_TAG_PREVIOUS_USED))
-        return "the next block is wrong about this one";
-    if (is_used(block))
-        return NULL;
-    if (!is_used(next) || !(block->tag & BLOCK_TAG_PREVIOUS_USED))
-        return "two free blocks side by side";
-    if (*footer_before(next) != block_bytes(block))
-        return "footer and tag differ";
-    if (block_bytes(block) <= BLOCK_LISTED_MOST_BYTES && *block->place != block)
-        return "what points to a free block does not";
-    return is_listed(heap, block) ? NULL : "free block in no list";
-}
-
-const char *block_verify(const struct block_heap *heap, const void *payload)
-{
-    char *start = zone_address(zone_unit(payload));
-
-    while (is_segment(heap, start - UNIT_BYTES))
-        start -= UNIT_BYTES;
-    for (struct block *block = at(start, BLOCK_TAG_BYTES); block_bytes(block) > 0;
-         block = after(block)) {
-        const char *broken = verify_block(heap, block);
-        if (broken)
-            return broken;
-    }
-    for (unsigned list = 0; list < BLOCK_LISTS; list++)
-        if (!heap->free.lists[list] != !(heap->free.list_bits[list / 64] >> (list % 64) & 1))
-            return "list_bits differs from the lists";
-    return NULL;
 }

@@ -54,6 +54,12 @@ struct block_heap {
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
 
+/* Whether a unit belongs to the heap, which is no private one. */
+static inline bool block_is_segment(const struct block_heap *heap, const char *unit)
+{
+    return zone_kind(unit) == UNIT_BLOCK + heap->arena;
+}
+
 /* Two blocks of whole pages, side by side, are never some pages and 16 bytes apart: up to the C
  * library of 2.38 a copy from the lower to the upper one takes up to 30 times as long on Zen 3,
  * whose `rep movsb` does not like that (EXPERIMENTS.md, "Distances between blocks"). */
@@ -114,9 +120,5 @@ void block_decay(struct block_heap *heap, size_t most);
 bool block_give_some(struct block_heap *heap);
 /* Gives all units of a private heap to the zone, whatever lives there. */
 void block_give_all(struct block_heap *heap);
-
-/* Walks the segment that holds `payload` and all lists; returns NULL, or the first broken
- * invariant in words.  For tests. */
-const char *block_verify(const struct block_heap *heap, const void *payload);
 
 #endif

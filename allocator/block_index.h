@@ -62,6 +62,28 @@ static inline struct block *block_of(const void *payload)
     return (struct block *)((char *)(uintptr_t)payload - BLOCK_TAG_BYTES);
 }
 
+static inline bool block_is_used(const struct block *block)
+{
+    return block->tag & BLOCK_TAG_USED;
+}
+
+static inline struct block *block_at(const void *base, size_t bytes)
+{
+    return (struct block *)((char *)(uintptr_t)base + bytes);
+}
+
+/* The one right behind it. */
+static inline struct block *block_after(const struct block *block)
+{
+    return block_at(block, block_bytes(block));
+}
+
+/* Where the size of the block before stands, if that is free. */
+static inline size_t *block_footer_before(const struct block *block)
+{
+    return (size_t *)(uintptr_t)block - 1;
+}
+
 static inline struct tree_node *block_node(struct block *block)
 {
     return (struct tree_node *)block_payload(block);

@@ -1,5 +1,5 @@
 /* Splitting, coalescing and the block heap's invariants; this test looks inside the library. */
-#include "allocator/block.h"
+#include "allocator/tests/block_verify.h"
 #include "allocator/tests/test_common.h"
 #include "allocator/zone.h"
 
