@@ -85,6 +85,16 @@ void arena_decay(size_t most)
     }
 }
 
+void arena_give_long(size_t most)
+{
+    for (unsigned i = 0; i < arena_used(); i++) {
+        struct block_heap *arena = arena_at(i);
+        lock_take(&arena->lock);
+        block_give_long(arena, most);
+        lock_drop(&arena->lock);
+    }
+}
+
 size_t arena_trim(void)
 {
     size_t trimmed = 0;

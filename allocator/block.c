@@ -13,6 +13,8 @@ enum { RELEASE_UNITS = 64 };
  * would lose what no block fits in, half of it for blocks of a page (EXPERIMENTS.md, "Blocks and
  * slabs in turn"). */
 enum { GROW_MOST_UNITS = 16 };
+/* What block_give_long gives. */
+#define LONG_BYTES ((size_t)128 * 1024)
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
 
@@ -462,6 +464,17 @@ size_t block_trim(struct block_heap *heap)
 void block_decay(struct block_heap *heap, size_t most)
 {
     (void)visit_free(heap, most, return_idle);
+}
+
+void block_give_long(struct block_heap *heap, size_t most)
+{
+    struct block *next, *block = block_of_node(tree_at_least(heap->free.tree, LONG_BYTES));
+
+    for (; block && most > 0; block = next, most--) {
+        next = next_free(heap, BLOCK_TREE, block);
+        if (!(block->tag & BLOCK_TAG_PURGED))
+            (void)give_idle_units(heap, block);
+    }
 }
 
 /* Whether a free block is a whole segment of one unit. */

@@ -29,6 +29,15 @@ enum {
     /* So often they get older. */
     STEPS_PER_LARGE = 2,
     INTERVAL_MS = 100,
+    /* Where no step came for so long, as far as the system's coarse clock tells (it goes by 4 ms at
+     * 250 Hz), and a millisecond more for each 8 MiB of the zone, which a purge looks through, a
+     * program calls so seldom that page faults cost it little beside what else it does: so much of
+     * what is free goes, idle or not, 256 KiB, some 60 us and as much again where all of it is
+     * wanted back (EXPERIMENTS.md, "What programs of few calls leave, again"). */
+    QUIET_MS = 4,
+    UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
+    QUIET_UNITS = (256 << 10) >> UNIT_SHIFT,
+    QUIET_BLOCKS = 16,
     /* What was freed and is not to stay waits for so many looks, after so many allocations each,
      * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
      * costs"). */
@@ -45,8 +54,10 @@ static struct {
     unsigned stretch;   /* how often an interval's length has doubled */
     size_t given_units; /* when the interval began */
     uint64_t last_ms;
-    size_t grown_units;   /* the zone's, at the last look */
-    unsigned allocations; /* since it was looked at last */
+    uint64_t quiet_ms;               /* when it was asked last whether a step had come */
+    bool has_stepped;                /* since then */
+    size_t grown_units, owned_units; /* the zone's, at the last look */
+    unsigned allocations;            /* since it was looked at last */
     /* The most units that lay dirty at such looks, and the least since. */
     size_t most_waiting, least_waiting;
     unsigned turns; /* looks at which it was neither more nor less */
@@ -62,6 +73,14 @@ static void adapt_length(size_t given_units, size_t unmissed_units, bool by_time
         decay.stretch += decay.stretch < STRETCH_MOST;
 }
 
+/* What is given for another reason than that waiting is over was not taken back by the program.
+ * Needs the zone's lock, too. */
+static void count_out(size_t given_units)
+{
+    decay.most_waiting -= given_units < decay.most_waiting ? given_units : decay.most_waiting;
+    decay.least_waiting -= given_units < decay.least_waiting ? given_units : decay.least_waiting;
+}
+
 /* Gives back what lay dirty since the last interval began, but at most `most` units, and begins
  * the next one. */
 static void end_interval(size_t most, bool by_time)
@@ -71,6 +90,7 @@ static void end_interval(size_t most, bool by_time)
     lock_take(&zone.lock);
     size_t idle = zone.idle_units < most ? zone.idle_units : most;
     decay.given_units = zone_purge(zone.dirty_units - idle);
+    count_out(decay.given_units);
     size_t unmissed = zone_begin_interval(by_time, decay.given_units);
     lock_drop(&zone.lock);
     adapt_length(before, unmissed, by_time);
@@ -95,6 +115,26 @@ static void step(void)
         end_interval(UNITS_PER_INTERVAL, false);
 }
 
+/* Whether no step came for a while. */
+static bool is_quiet(uint64_t now_ms, bool is_step)
+{
+    decay.has_stepped |= is_step;
+    if (now_ms - decay.quiet_ms < QUIET_MS + decay.owned_units / UNITS_PER_QUIET_MS)
+        return false;
+    bool has_stepped = decay.has_stepped;
+    decay.quiet_ms = now_ms;
+    decay.has_stepped = false;
+    return !has_stepped;
+}
+
+static void give_some(void)
+{
+    arena_give_long(QUIET_BLOCKS);
+    lock_take(&zone.lock);
+    count_out(zone_purge_some(QUIET_UNITS));
+    lock_drop(&zone.lock);
+}
+
 /* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the
  * last look. */
 static void settle_large(void)
@@ -102,6 +142,7 @@ static void settle_large(void)
     lock_take(&zone.lock);
     size_t grown_units = zone.grown_units - decay.grown_units;
     decay.grown_units = zone.grown_units;
+    decay.owned_units = zone.owned_units;
     lock_drop(&zone.lock);
     large_settle((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
@@ -232,6 +273,8 @@ unsigned decay_look(void)
         } else if (is_step) {
             step();
         }
+        if (is_quiet(now_ms, is_step || is_late))
+            give_some();
         settle_large();
         if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
             (void)large_decay(false);

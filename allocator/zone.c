@@ -34,6 +34,9 @@ enum {
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
     WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
+    /* What zone_purge_some leaves: a sixteenth of what is in use, and 128 KiB. */
+    SOME_SHIFT = 4,
+    SOME_LEAST_UNITS = (128 * 1024) >> UNIT_SHIFT,
     /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md,
        "Regret"). */
     REGRET_FACTOR = 4,
@@ -560,6 +563,17 @@ size_t zone_purge(size_t keep_units)
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     return cleaned;
+}
+
+size_t zone_purge_some(size_t most)
+{
+    size_t keep = (zone.owned_units - zone.free_units) >> SOME_SHIFT;
+
+    if (keep < SOME_LEAST_UNITS)
+        keep = SOME_LEAST_UNITS;
+    if (zone.dirty_units > keep + most)
+        keep = zone.dirty_units - most;
+    return zone_purge(keep);
 }
 
 void zone_avoid_break(size_t most)

@@ -169,6 +169,9 @@ void zone_settle(size_t wanted_units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
+/* The same for up to `most` of those beyond a small part of the zone, which stays: for a program
+ * that calls so seldom that page faults cost it little. */
+size_t zone_purge_some(size_t most);
 /* Begins an interval of decay, for which `given_units` were cleaned: what lies dirty from now on to
  * the next one is idle.  One that ends by time, and not by traffic, also ends the memory of what
  * was purged too soon.  Returns how many of the units given for the last interval nobody took again

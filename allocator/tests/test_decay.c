@@ -97,6 +97,74 @@ static void test_rounds_teach_the_bound(void **state)
     assert_true(again < OBJECTS / 4);
 }
 
+/* Free units that hold no memory. */
+static size_t clean_units(void)
+{
+    return zone.free_units - zone.dirty_units;
+}
+
+enum { HEAP_BLOCKS = 1000, FREED_BLOCKS = 200, BLOCK_BYTES = 4000 };
+enum { HELD_UNITS = (HEAP_BLOCKS - FREED_BLOCKS) * BLOCK_BYTES >> UNIT_SHIFT };
+
+/* A heap of 4 MB of which a fifth was freed in pieces of 400 KB, less than may lie free for long.
+ * The rest of it is left behind in `objects`. */
+static void leave_some(void **objects)
+{
+    (void)mem_idle();
+    for (int i = 0; i < HEAP_BLOCKS; i++)
+        assert_non_null(objects[i] = mem_malloc(BLOCK_BYTES));
+    for (int i = 0; i < HEAP_BLOCKS; i++)
+        if (i / (FREED_BLOCKS / 2) % 4 == 1 && i < HEAP_BLOCKS / 2 + FREED_BLOCKS) {
+            mem_free(objects[i]);
+            objects[i] = NULL;
+        }
+}
+
+/* While the program does something else, a few calls now and then suffice, idle or not. */
+static void test_seldom_called_gives_some(void **state)
+{
+    (void)state;
+    enum { GIVEN_MOST = 32 + 1, APART_MS = 8, TIMES = 10 };
+    void *objects[HEAP_BLOCKS];
+
+    leave_some(objects);
+    size_t before = clean_units();
+    for (int i = 0; i < TIMES; i++) {
+        size_t last = clean_units();
+        test_clock_ms += APART_MS;
+        (void)decay_look();
+        assert_true(clean_units() - last <= GIVEN_MOST);
+    }
+    size_t freed_units = (size_t)FREED_BLOCKS * BLOCK_BYTES >> UNIT_SHIFT;
+    print_message("units freed: %zu, given back: %zu\n", freed_units, clean_units() - before);
+    assert_true(clean_units() - before > freed_units / 3);
+    assert_true(zone.dirty_units <= HELD_UNITS / 16 + 2);
+    for (int i = 0; i < HEAP_BLOCKS; i++)
+        mem_free(objects[i]);
+}
+
+/* One that calls often gives only what is idle for longer. */
+static void test_often_called_gives_none(void **state)
+{
+    (void)state;
+    enum { LOOKS_EACH = 12, MOVES = 4 };
+    void *objects[HEAP_BLOCKS];
+
+    leave_some(objects);
+    size_t before = clean_units();
+    for (int i = 0; i < MOVES; i++) {
+        test_clock_ms += 4;
+        for (int looks = 0; looks < LOOKS_EACH; looks++) {
+            /* Nothing lies idle that is used. */
+            mem_free(mem_malloc(1));
+            (void)decay_look();
+        }
+    }
+    assert_true(clean_units() <= before);
+    for (int i = 0; i < HEAP_BLOCKS; i++)
+        mem_free(objects[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +172,8 @@ int main(void)
         cmocka_unit_test(test_rounds_teach_the_bound),
         cmocka_unit_test(test_cycles_keep_their_memory),
         cmocka_unit_test(test_steady_churn_keeps_its_memory),
+        cmocka_unit_test(test_seldom_called_gives_some),
+        cmocka_unit_test(test_often_called_gives_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
