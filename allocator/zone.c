@@ -27,9 +27,9 @@ enum {
     /* Of a longer run than 64 KiB the program may never write the end. */
     POPULATE_MOST_UNITS = (64 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (256 * 1024) >> UNIT_SHIFT,
-    /* A quarter of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
+    /* An eighth of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
      * looks at the whole map. */
-    DIRTY_SHIFT = 2,
+    DIRTY_SHIFT = 3,
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
