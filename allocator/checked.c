@@ -78,7 +78,7 @@ static void raw_free(void *block)
     /* Nobody counts allocations here that it could wait for. */
     lock_take(&zone.lock);
     if (zone.has_excess)
-        zone_settle(0);
+        (void)zone_settle(1);
     lock_drop(&zone.lock);
 }
 

@@ -42,7 +42,10 @@ enum {
      * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
      * costs"). */
     WAITING_ALLOCATIONS = 16,
-    WAITING_TURNS = 8
+    WAITING_TURNS = 8,
+    /* Then it goes in so many parts, and 4 MiB at a time at least, some 200 us: no allocation pays
+     * for all of it, nor does each part look through a large heap. */
+    SETTLE_PARTS = 4
 };
 
 /* Guarded by its lock, but for `looks` and `allocations`, and `rounds` where it is read. */
@@ -60,7 +63,8 @@ static struct {
     unsigned allocations;            /* since it was looked at last */
     /* The most units that lay dirty at such looks, and the least since. */
     size_t most_waiting, least_waiting;
-    unsigned turns; /* looks at which it was neither more nor less */
+    unsigned turns;   /* looks at which it was neither more nor less */
+    bool is_settling; /* what waited goes */
 } decay;
 
 /* Most of what went when an interval began was needed again before it ended: the next ones last
@@ -161,6 +165,7 @@ static void begin_waiting(void)
     if (!has_excess)
         return;
     decay.turns = 0;
+    decay.is_settling = false;
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
     slab_close_frequent_way();
@@ -191,17 +196,27 @@ static bool is_turning(void)
     return decay.turns == WAITING_TURNS;
 }
 
-/* Needs the lock. */
-static void look_at_waiting(bool is_over)
+/* Needs the lock, and the zone's, too. */
+static void begin_settling(void)
 {
+    decay.is_settling = true;
+    if (zone.dirty_units < decay.most_waiting)
+        zone_want(decay.most_waiting - zone.dirty_units);
+}
+
+/* One of `parts` goes where waiting is over, which it is at once for `is_over`.  Needs the lock. */
+static void look_at_waiting(bool is_over, unsigned parts)
+{
+    bool is_settled = false;
+
     lock_take(&zone.lock);
-    size_t units = zone.dirty_units;
-    is_over |= is_turning() || !zone_has_too_much();
-    if (is_over)
-        zone_settle(units < decay.most_waiting ? decay.most_waiting - units : 0);
+    if (!decay.is_settling && (is_over || is_turning() || !zone_has_too_much()))
+        begin_settling();
+    if (decay.is_settling)
+        is_settled = zone_settle(parts);
     lock_drop(&zone.lock);
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    if (is_over)
+    if (is_settled)
         end_waiting();
 }
 
@@ -229,20 +244,20 @@ void decay_begin_waiting(void)
     drop_lock();
 }
 
-static void try_to_look(bool is_over)
+static void try_to_look(bool is_over, unsigned parts)
 {
     /* Or else the next call does it. */
     if (!lock_try(&decay.lock))
         return;
     if (zone.is_waiting)
-        look_at_waiting(is_over);
+        look_at_waiting(is_over, parts);
     drop_lock();
 }
 
 void decay_count_alloc(void)
 {
     if (__atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED) >= WAITING_ALLOCATIONS)
-        try_to_look(false);
+        try_to_look(false, SETTLE_PARTS);
 }
 
 void decay_cancel_waiting(void)
@@ -255,7 +270,7 @@ void decay_cancel_waiting(void)
 
 void decay_end_waiting(void)
 {
-    try_to_look(true);
+    try_to_look(true, 1);
 }
 
 unsigned decay_look(void)

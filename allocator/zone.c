@@ -34,6 +34,7 @@ enum {
     DIRTY_OWNED_SHIFT = 6,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
     WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
+    SETTLE_LEAST_UNITS = (4 << 20) >> UNIT_SHIFT,
     /* What zone_purge_some leaves: a sixteenth of what is in use, and 128 KiB. */
     SOME_SHIFT = 4,
     SOME_LEAST_UNITS = (128 * 1024) >> UNIT_SHIFT,
@@ -397,9 +398,17 @@ static size_t dirty_most(void)
     return (most > least ? most : least) + zone.regret_units;
 }
 
-static void bound_dirty(size_t most)
+/* One of `parts` goes, or as much as is worth a look through the map. */
+static void bound_dirty(size_t most, unsigned parts)
 {
-    zone.over_purged_units += zone_purge(most - most / DIRTY_SLACK);
+    size_t keep = most - most / DIRTY_SLACK;
+    size_t goes = (zone.dirty_units - keep) / parts;
+
+    if (goes < SETTLE_LEAST_UNITS)
+        goes = SETTLE_LEAST_UNITS;
+    if (zone.dirty_units > keep + goes)
+        keep = zone.dirty_units - goes;
+    zone.over_purged_units += zone_purge(keep);
 }
 
 bool zone_has_too_much(void)
@@ -407,15 +416,21 @@ bool zone_has_too_much(void)
     return zone.dirty_units > dirty_most();
 }
 
-void zone_settle(size_t wanted_units)
+void zone_want(size_t units)
 {
-    if (wanted_units > 0) {
-        zone.regret_units += wanted_units;
-        zone.has_regretted = true;
-    }
-    __atomic_store_n(&zone.has_excess, false, __ATOMIC_RELAXED);
-    if (zone_has_too_much())
-        bound_dirty(dirty_most());
+    zone.regret_units += units;
+    zone.has_regretted |= units > 0;
+}
+
+bool zone_settle(unsigned parts)
+{
+    size_t most = dirty_most();
+
+    if (zone.dirty_units > most)
+        bound_dirty(most, parts);
+    bool has_excess = zone_has_too_much();
+    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
+    return !has_excess;
 }
 
 /* A program that only frees is often about to end, and then the system takes its memory back in
@@ -428,7 +443,7 @@ static void note_excess(void)
     if (waiting < WAITING_LEAST_UNITS)
         waiting = WAITING_LEAST_UNITS;
     if (zone.dirty_units > most + waiting)
-        bound_dirty(most + waiting);
+        bound_dirty(most + waiting, 1);
     if (zone.dirty_units > most && !zone.has_excess)
         __atomic_store_n(&zone.has_excess, true, __ATOMIC_RELAXED);
 }

@@ -163,9 +163,11 @@ static inline void zone_set_large(size_t bytes)
 void zone_give(void *start, size_t units);
 /* Whether there are such. */
 bool zone_has_too_much(void);
-/* Has their memory go to the system; so many more may stay from then on, since the program took as
- * many back meanwhile. */
-void zone_settle(size_t wanted_units);
+/* Has memory of one of `parts` of them go to the system, and of 4 MiB at least; returns whether
+ * none are left. */
+bool zone_settle(unsigned parts);
+/* So many more may stay from now on, since the program took as many back that were to go. */
+void zone_want(size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
