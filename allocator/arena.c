@@ -85,12 +85,14 @@ void arena_decay(size_t most)
     }
 }
 
-void arena_give_long(size_t most)
+void arena_give_long(size_t units)
 {
-    for (unsigned i = 0; i < arena_used(); i++) {
+    size_t given = 0;
+
+    for (unsigned i = 0; i < arena_used() && given < units; i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
-        block_give_long(arena, most);
+        given += block_give_long(arena, units - given);
         lock_drop(&arena->lock);
     }
 }

@@ -466,15 +466,17 @@ void block_decay(struct block_heap *heap, size_t most)
     (void)visit_free(heap, most, return_idle);
 }
 
-void block_give_long(struct block_heap *heap, size_t most)
+size_t block_give_long(struct block_heap *heap, size_t units)
 {
     struct block *next, *block = block_of_node(tree_at_least(heap->free.tree, LONG_BYTES));
+    size_t given = 0;
 
-    for (; block && most > 0; block = next, most--) {
+    for (; block && given < units; block = next) {
         next = next_free(heap, BLOCK_TREE, block);
-        if (!(block->tag & BLOCK_TAG_PURGED))
-            (void)give_idle_units(heap, block);
+        given += block_bytes(block) >> UNIT_SHIFT;
+        (void)give_idle_units(heap, block);
     }
+    return given;
 }
 
 /* Whether a free block is a whole segment of one unit. */

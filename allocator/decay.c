@@ -32,19 +32,20 @@ enum {
     /* Where no step came for so long, as far as the system's coarse clock tells (it goes by 4 ms at
      * 250 Hz), and a millisecond more for each 8 MiB of the zone, which a purge looks through, a
      * program calls so seldom that page faults cost it little beside what else it does: so much of
-     * what is free goes, idle or not, 256 KiB, some 60 us and as much again where all of it is
-     * wanted back (EXPERIMENTS.md, "What programs of few calls leave, again"). */
+     * what is free goes, idle or not. 256 KiB are some 20 us, and 100 where all of it is wanted
+     * back (EXPERIMENTS.md, "What programs of few calls leave, again").  Of more than 768 MiB the
+     * interval of time takes care. */
     QUIET_MS = 4,
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
     QUIET_UNITS = (256 << 10) >> UNIT_SHIFT,
-    QUIET_BLOCKS = 16,
     /* What was freed and is not to stay waits for so many looks, after so many allocations each,
      * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
      * costs"). */
     WAITING_ALLOCATIONS = 16,
     WAITING_TURNS = 8,
-    /* Then it goes in so many parts, and 4 MiB at a time at least, some 200 us: no allocation pays
-     * for all of it, nor does each part look through a large heap. */
+    /* Then of what is left of it such a part goes at each look, and 4 MiB at least, some 200 us: no
+     * allocation pays for all of it but that of a large object, nor does each of many parts look
+     * through a large heap. */
     SETTLE_PARTS = 4
 };
 
@@ -57,14 +58,16 @@ static struct {
     unsigned stretch;   /* how often an interval's length has doubled */
     size_t given_units; /* when the interval began */
     uint64_t last_ms;
-    uint64_t quiet_ms;               /* when it was asked last whether a step had come */
-    bool has_stepped;                /* since then */
+    uint64_t quiet_ms; /* when the while began of which is asked whether it is quiet */
+    bool has_stepped;  /* since then */
     size_t grown_units, owned_units; /* the zone's, at the last look */
     unsigned allocations;            /* since it was looked at last */
-    /* The most units that lay dirty at such looks, and the least since. */
+    /* The most units that waited at such looks, and the least since. */
     size_t most_waiting, least_waiting;
-    unsigned turns;   /* looks at which it was neither more nor less */
-    bool is_settling; /* what waited goes */
+    size_t purged_units; /* the zone's, when it began to be looked at */
+    unsigned turns;      /* looks at which it was neither more nor less */
+    bool is_settling;    /* what waited goes */
+    size_t left_units;   /* of it */
 } decay;
 
 /* Most of what went when an interval began was needed again before it ended: the next ones last
@@ -77,14 +80,6 @@ static void adapt_length(size_t given_units, size_t unmissed_units, bool by_time
         decay.stretch += decay.stretch < STRETCH_MOST;
 }
 
-/* What is given for another reason than that waiting is over was not taken back by the program.
- * Needs the zone's lock, too. */
-static void count_out(size_t given_units)
-{
-    decay.most_waiting -= given_units < decay.most_waiting ? given_units : decay.most_waiting;
-    decay.least_waiting -= given_units < decay.least_waiting ? given_units : decay.least_waiting;
-}
-
 /* Gives back what lay dirty since the last interval began, but at most `most` units, and begins
  * the next one. */
 static void end_interval(size_t most, bool by_time)
@@ -94,7 +89,6 @@ static void end_interval(size_t most, bool by_time)
     lock_take(&zone.lock);
     size_t idle = zone.idle_units < most ? zone.idle_units : most;
     decay.given_units = zone_purge(zone.dirty_units - idle);
-    count_out(decay.given_units);
     size_t unmissed = zone_begin_interval(by_time, decay.given_units);
     lock_drop(&zone.lock);
     adapt_length(before, unmissed, by_time);
@@ -119,8 +113,8 @@ static void step(void)
         end_interval(UNITS_PER_INTERVAL, false);
 }
 
-/* Whether no step came for a while. */
-static bool is_quiet(uint64_t now_ms, bool is_step)
+/* Asked at each look, tells whether a while ends that had no step, and begins the next one. */
+static bool ends_quiet_while(uint64_t now_ms, bool is_step)
 {
     decay.has_stepped |= is_step;
     if (now_ms - decay.quiet_ms < QUIET_MS + decay.owned_units / UNITS_PER_QUIET_MS)
@@ -131,11 +125,15 @@ static bool is_quiet(uint64_t now_ms, bool is_step)
     return !has_stepped;
 }
 
+/* The zone's units first: the block heaps give what it lacks. */
 static void give_some(void)
 {
-    arena_give_long(QUIET_BLOCKS);
     lock_take(&zone.lock);
-    count_out(zone_purge_some(QUIET_UNITS));
+    size_t lacking = zone_lacks_dirty(QUIET_UNITS);
+    lock_drop(&zone.lock);
+    arena_give_long(lacking);
+    lock_take(&zone.lock);
+    (void)zone_purge_some(QUIET_UNITS);
     lock_drop(&zone.lock);
 }
 
@@ -151,39 +149,26 @@ static void settle_large(void)
     large_settle((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
-/* Needs the lock. */
-static void begin_waiting(void)
+/* The units that lie dirty and those that decay gave meanwhile: what the program took back is
+ * missing, what went for another reason is not.  As the next three, needs the zone's lock, too. */
+static size_t waiting_units(void)
 {
-    if (zone.is_waiting)
-        return;
-    lock_take(&zone.lock);
-    /* Some of it may have gone or been taken since. */
-    bool has_excess = zone_has_too_much();
-    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
-    decay.most_waiting = decay.least_waiting = zone.dirty_units;
-    lock_drop(&zone.lock);
-    if (!has_excess)
-        return;
-    decay.turns = 0;
-    decay.is_settling = false;
-    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
-    slab_close_frequent_way();
+    return zone.dirty_units + (zone.purged_units - decay.purged_units);
 }
 
-/* Needs the lock. */
-static void end_waiting(void)
+static void begin_watching(void)
 {
-    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
-    slab_open_frequent_way();
+    decay.purged_units = zone.purged_units;
+    decay.most_waiting = decay.least_waiting = waiting_units();
+    decay.turns = 0;
+    decay.is_settling = false;
 }
 
 /* Whether the program neither goes on freeing more than it allocates nor goes on taking back what
- * waits: either comes to an end by itself, but more and less in turn might not.  Needs the zone's
- * lock, too. */
+ * waits: either comes to an end by itself, but more and less in turn might not. */
 static bool is_turning(void)
 {
-    size_t units = zone.dirty_units;
+    size_t units = waiting_units();
 
     decay.turns++;
     if (units > decay.most_waiting) {
@@ -196,24 +181,56 @@ static bool is_turning(void)
     return decay.turns == WAITING_TURNS;
 }
 
-/* Needs the lock, and the zone's, too. */
 static void begin_settling(void)
 {
+    size_t units = waiting_units();
+
     decay.is_settling = true;
-    if (zone.dirty_units < decay.most_waiting)
-        zone_want(decay.most_waiting - zone.dirty_units);
+    decay.left_units = zone.dirty_units;
+    if (units < decay.most_waiting)
+        zone_want(decay.most_waiting - units);
 }
 
-/* One of `parts` goes where waiting is over, which it is at once for `is_over`.  Needs the lock. */
+/* Needs the lock. */
+static void begin_waiting(void)
+{
+    if (zone.is_waiting)
+        return;
+    lock_take(&zone.lock);
+    /* Some of it may have gone or been taken since. */
+    bool has_excess = zone_has_too_much();
+    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
+    begin_watching();
+    lock_drop(&zone.lock);
+    if (!has_excess)
+        return;
+    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
+    slab_close_frequent_way();
+}
+
+/* Needs the lock. */
+static void end_waiting(void)
+{
+    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
+    slab_open_frequent_way();
+}
+
+/* 1/parts goes where waiting is over, which it is at once for `is_over`.  Needs the lock. */
 static void look_at_waiting(bool is_over, unsigned parts)
 {
     bool is_settled = false;
 
     lock_take(&zone.lock);
+    /* The program frees more than it allocates again. */
+    if (decay.is_settling && zone.dirty_units > decay.left_units + PROOF_UNITS)
+        begin_watching();
     if (!decay.is_settling && (is_over || is_turning() || !zone_has_too_much()))
         begin_settling();
-    if (decay.is_settling)
+    if (decay.is_settling) {
         is_settled = zone_settle(parts);
+        decay.left_units = zone.dirty_units;
+    }
     lock_drop(&zone.lock);
     __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
     if (is_settled)
@@ -288,7 +305,8 @@ unsigned decay_look(void)
         } else if (is_step) {
             step();
         }
-        if (is_quiet(now_ms, is_step || is_late))
+        /* What waits is looked at often enough. */
+        if (ends_quiet_while(now_ms, is_step || is_late) && !zone.is_waiting)
             give_some();
         settle_large();
         if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))

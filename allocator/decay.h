@@ -3,8 +3,8 @@
  * There is no thread for it; slow calls pay.  Two clocks drive it: the traffic of slow calls, and
  * the time, looked at once in DECAY_PERIOD slow calls.  What was free during the whole of the last
  * interval is what goes: at the pace of traffic no more than costs what the calls did that pay for
- * it; after a tenth of a second, all of it.  Where so few slow calls come that the system's coarse
- * clock moves in between, some of what is free goes whether it was idle or not.
+ * it; after a tenth of a second, all of it.  Where slow calls are so few that the system's coarse
+ * clock moves before the traffic comes to a step, some of what is free goes, idle or not.
  *
  * What is freed beyond that which may stay (zone.h) waits for as long as the program goes on
  * freeing more than it allocates, for such a program is often about to end, and then the system

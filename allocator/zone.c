@@ -1,25 +1,8 @@
 #include "allocator/zone.h"
 
-#include "allocator/include/allocator.h"
-
-/* The window: addresses are free, and a byte for every 8 KiB of 1 TiB is 128 MiB of reserved
- * addresses of which only the used part is ever committed.  The smallest window that still makes
- * sense is tried last where RLIMIT_AS allows little. */
-#define SPAN_MOST  ((size_t)1 << 40)
-#define SPAN_LEAST ((size_t)1 << 26)
-/* Left free between the break and the reserved range, for others who use sbrk. */
-#define BREAK_ROOM ((size_t)1 << 30)
-/* The map is committed in steps of this many bytes, each good for 512 MiB of zone. */
-#define MAP_STEP ((size_t)64 * 1024)
-
-/* From this size on the one huge page that is not yet filled is a few per cent of the heap
- * (EXPERIMENTS.md, "huge pages"). */
-#define HUGE_FROM        ((size_t)12 << 20)
-#define HUGE_FROM_SHARED ((size_t)8 << 20) /* where threads meet at the process's page tables */
+#include "allocator/zone_grow.h"
 
 enum {
-    /* Places tried for a reserved range of one size before a smaller one is tried. */
-    SOFT_TRIES = 8,
     /* Ahead of need by at most 1/64 of the heap, and memory not for less than 32 KiB, that is, from
      * 2 MiB on (EXPERIMENTS.md, "prefaulting"). */
     AHEAD_SHIFT = 6,
@@ -35,22 +18,12 @@ enum {
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
     WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
     SETTLE_LEAST_UNITS = (4 << 20) >> UNIT_SHIFT,
-    /* What zone_purge_some leaves: a sixteenth of what is in use, and 128 KiB. */
+    /* What zone_purge_some leaves: a sixteenth of what is in use, 128 KiB at least. */
     SOME_SHIFT = 4,
     SOME_LEAST_UNITS = (128 * 1024) >> UNIT_SHIFT,
     /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md,
        "Regret"). */
-    REGRET_FACTOR = 4,
-    INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
-    /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
-     * addresses without contents cost nothing. It begins with 256 KiB: a small program lies in one
-     * range then, whose tables take two pages, also where it starts threads. */
-    GROWTH_SHIFT = 4,
-    GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
-    GROWTH_MOST_UNITS = 1024,
-    /* Growth for larger runs takes small pages unless the program has credit (habit.h): a heap of
-     * large blocks may be sparse, and a huge page holds memory for all of it. */
-    HUGE_MOST_UNITS = 4
+    REGRET_FACTOR = 4
 };
 
 struct zone zone;
@@ -104,8 +77,7 @@ static size_t find_run(size_t units)
     return end;
 }
 
-/* A run became free somewhere: the hints of all lengths that it satisfies may not lie above it. */
-static void lower_hints(size_t first, size_t end)
+void zone_lower_hints(size_t first, size_t end)
 {
     const size_t longest = ZONE_HINTS - 1;
     size_t start = first, after = end;
@@ -120,207 +92,6 @@ static void lower_hints(size_t first, size_t end)
     size_t units = after - start < longest ? after - start : longest;
     for (; start < zone.hints[units]; units--)
         zone.hints[units] = start;
-}
-
-static bool commit_map(size_t limit)
-{
-    size_t needed = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
-
-    if (needed > zone.span >> UNIT_SHIFT)
-        needed = zone.span >> UNIT_SHIFT;
-    if (needed <= zone.map_committed)
-        return true;
-    if (!os_commit(zone.map + zone.map_committed, needed - zone.map_committed))
-        return false;
-    zone.map_committed = needed;
-    return true;
-}
-
-static bool reserve_map(void)
-{
-    for (zone.span = SPAN_MOST; zone.span >= SPAN_LEAST; zone.span /= 2) {
-        zone.map = os_reserve(NULL, zone.span >> UNIT_SHIFT);
-        if (zone.map)
-            return true;
-    }
-    return false;
-}
-
-/* What the zone and large objects hold, about: how much of the latter was written nobody knows, so
- * that they count for no more than the zone does. */
-static size_t all_bytes(void)
-{
-    size_t owned = zone.owned_units << UNIT_SHIFT;
-    size_t large = __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
-
-    return owned + (large < owned ? large : owned);
-}
-
-static size_t huge_from(void)
-{
-    return os_is_single_threaded() ? HUGE_FROM : HUGE_FROM_SHARED;
-}
-
-static bool is_huge(void)
-{
-    return all_bytes() >= huge_from();
-}
-
-/* Makes bytes [offset, offset + bytes) of the window ours, in huge pages where that is asked for.
- */
-static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
-{
-    if (offset >= zone.span || bytes > zone.span - offset || !commit_map(offset + bytes))
-        return false;
-
-    size_t first = offset >> UNIT_SHIFT;
-    size_t units = bytes >> UNIT_SHIFT;
-    uint8_t kind = in_huge_pages ? UNIT_DIRTY : UNIT_CLEAN;
-    for (size_t unit = first; unit < first + units; unit++)
-        __atomic_store_n(&zone.map[unit], kind, __ATOMIC_RELAXED);
-    zone.owned_units += units;
-    zone.free_units += units;
-    zone.dirty_units += kind == UNIT_DIRTY ? units : 0;
-    if (offset + bytes > zone.limit)
-        __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
-    lower_hints(first, first + units);
-    if (in_huge_pages) {
-        os_fill_huge(zone_address(first), bytes);
-        zone.grown_units += units;
-    }
-    return true;
-}
-
-static bool grow_by_break(size_t units, bool in_huge_pages)
-{
-    if (zone.break_refused || zone.soft_end || !os_is_single_threaded())
-        return false;
-
-    size_t bytes = units << UNIT_SHIFT;
-    char *start = os_break_extend(bytes, UNIT_BYTES);
-    if (start && !zone.base)
-        __atomic_store_n(&zone.base, (uintptr_t)start, __ATOMIC_RELAXED);
-    if (start && (uintptr_t)start >= zone.base &&
-        annex((uintptr_t)start - zone.base, bytes, in_huge_pages))
-        return true;
-    zone.break_refused = true;
-    return false;
-}
-
-static bool reserve_at(size_t offset, size_t bytes)
-{
-    if (offset >= zone.span || bytes > zone.span - offset)
-        return false;
-    char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
-    if (!start)
-        return false;
-    if (!zone.base) {
-        size_t padding = (size_t)(-(uintptr_t)start & (UNIT_BYTES - 1));
-        __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
-        bytes -= padding ? UNIT_BYTES : 0;
-    }
-    if (!zone.soft_end) {
-        zone.gap_start = zone.limit >> UNIT_SHIFT;
-        zone.gap_end = offset >> UNIT_SHIFT;
-    }
-    zone.soft_start = offset;
-    zone.soft_end = offset + bytes;
-    return true;
-}
-
-/* Reserves a range for our own break: anywhere when there is no zone yet, else behind the last one
- * or, with some room, behind the program break; as large as can be had. */
-static bool reserve_soft_range(size_t least)
-{
-    size_t most = zone.soft_most ? zone.soft_most : SPAN_MOST;
-    size_t offset = zone.base ? zone.limit + (zone.soft_end ? 0 : BREAK_ROOM) : 0;
-
-    for (size_t bytes = most; bytes >= SPAN_LEAST && bytes >= least; bytes /= 2)
-        for (size_t step = 0; step < SOFT_TRIES; step++)
-            if (reserve_at(offset + step * bytes, bytes))
-                return true;
-    return false;
-}
-
-static bool grow_by_soft_break(size_t units, bool in_huge_pages)
-{
-    size_t bytes = units << UNIT_SHIFT;
-
-    if (bytes > zone.soft_end - zone.soft_start && !reserve_soft_range(bytes))
-        return false;
-    if (!os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
-        return false;
-    if (!annex(zone.soft_start, bytes, in_huge_pages))
-        return false;
-    zone.soft_start += bytes;
-    return true;
-}
-
-/* The step that brings the end of the zone, which lies at `offset` now, to the end of a huge page:
- * the system gives one only where all of it is ours. */
-static size_t round_to_huge(size_t offset, size_t units)
-{
-    uintptr_t end = zone.base + offset + (units << UNIT_SHIFT);
-    size_t missing = (size_t)(-end & (OS_HUGE_BYTES - 1));
-
-    return units + (missing >> UNIT_SHIFT);
-}
-
-static size_t round_to_increment(size_t units)
-{
-    return (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
-}
-
-/* How the zone grows. */
-struct growth {
-    size_t units;
-    size_t credit_bytes; /* what it costs of the zone's habit */
-    bool in_huge_pages;
-};
-
-/* For a run of `units`, up to the end of a huge page and in huge pages if there is credit for long
- * runs. */
-static struct growth plan_huge_growth(size_t units)
-{
-    size_t step =
-        round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, round_to_increment(units));
-    size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
-    size_t credit_bytes = units > HUGE_MOST_UNITS ? bytes : 0;
-
-    /* A step up to the first end of a huge page holds no whole one. */
-    if (bytes == 0 || !habit_allows(&zone.habit, credit_bytes, all_bytes()))
-        return (struct growth){.units = step};
-    return (struct growth){step, credit_bytes, true};
-}
-
-static struct growth plan_growth(size_t units, unsigned kind)
-{
-    /* Of the long runs that private heaps grow by nobody learns whether they are written. */
-    bool may_be_huge =
-        units <= HUGE_MOST_UNITS ||
-        (kind != UNIT_PRIVATE && habit_allows(&zone.habit, OS_HUGE_BYTES, all_bytes()));
-
-    if (is_huge() && may_be_huge)
-        return plan_huge_growth(units);
-    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
-    if (step > GROWTH_MOST_UNITS)
-        step = GROWTH_MOST_UNITS;
-    return (struct growth){.units = round_to_increment(step < units ? units : step)};
-}
-
-/* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
- * meanwhile; false where there are none to be had. */
-static bool grow(size_t units, unsigned kind)
-{
-    if (!zone.map && !reserve_map())
-        return false;
-    struct growth growth = plan_growth(units, kind);
-    if (grow_by_break(growth.units, growth.in_huge_pages) ||
-        grow_by_soft_break(growth.units, growth.in_huge_pages)) {
-        habit_spend(&zone.habit, growth.credit_bytes);
-        return true;
-    }
-    return grow_by_soft_break(round_to_increment(units), false);
 }
 
 /* Units that are taken clean while others lie dirty make the heap's resident memory grow although
@@ -348,7 +119,7 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
     size_t ahead = zone.owned_units >> AHEAD_SHIFT;
 
     if (__atomic_load_n(&zone.cannot_populate, __ATOMIC_RELAXED) || ahead < POPULATE_LEAST_UNITS ||
-        is_huge())
+        zone_is_huge())
         return;
     while (end < limit_unit() && (end < taken || zone.map[end] == UNIT_CLEAN) &&
            end - first < ahead)
@@ -361,21 +132,6 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
         zone.grown_units++;
     }
     *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT, false};
-}
-
-void zone_note_long(const void *start, size_t bytes)
-{
-    lock_take(&zone.lock);
-    if (all_bytes() >= huge_from() / 2)
-        habit_note(&zone.habit, start, bytes);
-    lock_drop(&zone.lock);
-}
-
-void zone_look_at_long(const void *start, size_t bytes)
-{
-    lock_take(&zone.lock);
-    habit_look(&zone.habit, start, bytes);
-    lock_drop(&zone.lock);
 }
 
 void zone_populate(struct zone_fresh fresh)
@@ -398,7 +154,7 @@ static size_t dirty_most(void)
     return (most > least ? most : least) + zone.regret_units;
 }
 
-/* One of `parts` goes, or as much as is worth a look through the map. */
+/* 1/parts goes, or as much as is worth a look through the map. */
 static void bound_dirty(size_t most, unsigned parts)
 {
     size_t keep = most - most / DIRTY_SLACK;
@@ -406,7 +162,8 @@ static void bound_dirty(size_t most, unsigned parts)
 
     if (goes < SETTLE_LEAST_UNITS)
         goes = SETTLE_LEAST_UNITS;
-    if (zone.dirty_units > keep + goes)
+    /* The last part makes the room, too. */
+    if (zone.dirty_units > most + goes)
         keep = zone.dirty_units - goes;
     zone.over_purged_units += zone_purge(keep);
 }
@@ -482,7 +239,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
 
     *fresh = (struct zone_fresh){.bytes = 0};
     while ((first = find_run(*units)) == limit_unit())
-        if (!grow(*units, kind))
+        if (!zone_grow(*units, kind))
             return NULL;
     for (end = first + *units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
@@ -509,7 +266,7 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
         zone.seen_units = end;
     if (clean_needed == *units && *units <= POPULATE_MOST_UNITS)
         plan_populate(first, *units, end, fresh);
-    fresh->is_long = clean_needed == *units && *units > HUGE_MOST_UNITS && fresh->bytes == 0;
+    fresh->is_long = clean_needed == *units && *units > ZONE_HUGE_MOST_UNITS && fresh->bytes == 0;
     *units = end - first;
     return zone_address(first);
 }
@@ -547,7 +304,7 @@ void zone_give(void *start, size_t units)
         __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
     zone.free_units += units;
     zone.dirty_units += units;
-    lower_hints(first, first + units);
+    zone_lower_hints(first, first + units);
     note_excess();
 }
 
@@ -575,24 +332,31 @@ size_t zone_purge(size_t keep_units)
         cleaned += end - unit;
     }
     os_purge_finish(&purge);
+    zone.purged_units += cleaned;
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     return cleaned;
 }
 
-size_t zone_purge_some(size_t most)
+static size_t some_kept(void)
 {
     size_t keep = (zone.owned_units - zone.free_units) >> SOME_SHIFT;
 
-    if (keep < SOME_LEAST_UNITS)
-        keep = SOME_LEAST_UNITS;
+    return keep < SOME_LEAST_UNITS ? SOME_LEAST_UNITS : keep;
+}
+
+size_t zone_lacks_dirty(size_t most)
+{
+    size_t wanted = some_kept() + most;
+
+    return zone.dirty_units < wanted ? wanted - zone.dirty_units : 0;
+}
+
+size_t zone_purge_some(size_t most)
+{
+    size_t keep = some_kept();
+
     if (zone.dirty_units > keep + most)
         keep = zone.dirty_units - most;
     return zone_purge(keep);
-}
-
-void zone_avoid_break(size_t most)
-{
-    zone.soft_most = most;
-    zone.break_refused = true;
 }

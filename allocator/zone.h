@@ -58,6 +58,7 @@ struct zone {
     size_t unmissed_units;    /* given back when it began and not needed again since */
     size_t seen_units;        /* from this one on none was ever taken */
     size_t grown_units;       /* taken clean so far or prefaulted, for the first time or again */
+    size_t purged_units;      /* cleaned so far */
     size_t purge_debt;        /* clean units taken while there were dirty ones; see settle_debt */
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */
@@ -171,9 +172,10 @@ void zone_want(size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
  * `keep_units` of them are left; returns the number of units cleaned. */
 size_t zone_purge(size_t keep_units);
-/* The same for up to `most` of those beyond a small part of the zone, which stays: for a program
- * that calls so seldom that page faults cost it little. */
+/* The same for up to `most` of those beyond a sixteenth of what is in use, 128 KiB at least. */
 size_t zone_purge_some(size_t most);
+/* How many dirty units are missing for it to clean `most`. */
+size_t zone_lacks_dirty(size_t most);
 /* Begins an interval of decay, for which `given_units` were cleaned: what lies dirty from now on to
  * the next one is idle.  One that ends by time, and not by traffic, also ends the memory of what
  * was purged too soon.  Returns how many of the units given for the last interval nobody took again

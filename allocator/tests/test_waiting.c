@@ -174,6 +174,44 @@ static void *drain_in_a_thread(void *nothing)
     return nothing;
 }
 
+/* What goes at once while the rest waits was not taken back, and raises no bound. */
+static void test_what_goes_meanwhile_is_not_wanted(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 30000, BLOCK_BYTES = 4000 };
+
+    fill(BLOCKS, BLOCK_BYTES);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        mem_free(objects[i]);
+        if (i % 10 == 0)
+            allocate_and_free(1, 100);
+    }
+    allocate_and_free(4 * ENOUGH, 100);
+    assert_false(decay_waits());
+    assert_int_equal(zone.regret_units, 0);
+}
+
+/* A program that frees more again while what it freed before goes is waited for again. */
+static void test_more_frees_are_waited_for(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 30000, BLOCK_BYTES = 4000, FEW = 8000 };
+
+    fill(BLOCKS, BLOCK_BYTES);
+    drain(FEW);
+    size_t purged = zone.purged_units;
+    for (int i = 0; i < BLOCKS && zone.purged_units == purged; i++)
+        allocate_and_free(1, 100);
+    assert_true(decay_waits());
+    for (size_t i = FEW; i < 2 * FEW; i++) {
+        mem_free(objects[i]);
+        if (i % 20 == 0)
+            allocate_and_free(1, 100);
+    }
+    /* But for what decay finds idle. */
+    assert_true(zone.dirty_units > (FEW * BLOCK_BYTES >> UNIT_SHIFT) * 5 / 4);
+}
+
 /* What a thread frees that ends then waits for the allocations of others. */
 static void test_threads_wait_for_each_other(void **state)
 {
@@ -218,6 +256,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_classes_change_meanwhile),
         cmocka_unit_test(test_half_of_a_large_heap_goes_at_once),
         cmocka_unit_test(test_threads_wait_for_each_other),
+        cmocka_unit_test(test_what_goes_meanwhile_is_not_wanted),
+        cmocka_unit_test(test_more_frees_are_waited_for),
         cmocka_unit_test(test_instances_end_with_it),
     };
 

@@ -1,0 +1,250 @@
+#include "allocator/zone_grow.h"
+
+#include "allocator/include/allocator.h"
+
+/* The window: addresses are free, and a byte for every 8 KiB of 1 TiB is 128 MiB of reserved
+ * addresses of which only the used part is ever committed.  The smallest window that still makes
+ * sense is tried last where RLIMIT_AS allows little. */
+#define SPAN_MOST  ((size_t)1 << 40)
+#define SPAN_LEAST ((size_t)1 << 26)
+/* Left free between the break and the reserved range, for others who use sbrk. */
+#define BREAK_ROOM ((size_t)1 << 30)
+/* The map is committed in steps of this many bytes, each good for 512 MiB of zone. */
+#define MAP_STEP ((size_t)64 * 1024)
+
+/* From this size on the one huge page that is not yet filled is a few per cent of the heap
+ * (EXPERIMENTS.md, "huge pages"). */
+#define HUGE_FROM        ((size_t)12 << 20)
+#define HUGE_FROM_SHARED ((size_t)8 << 20) /* where threads meet at the process's page tables */
+
+enum {
+    /* Places tried for a reserved range of one size before a smaller one is tried. */
+    SOFT_TRIES = 8,
+    INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
+    /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
+     * addresses without contents cost nothing. It begins with 256 KiB: a small program lies in one
+     * range then, whose tables take two pages, also where it starts threads. */
+    GROWTH_SHIFT = 4,
+    GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
+    GROWTH_MOST_UNITS = 1024
+};
+
+static bool commit_map(size_t limit)
+{
+    size_t needed = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
+
+    if (needed > zone.span >> UNIT_SHIFT)
+        needed = zone.span >> UNIT_SHIFT;
+    if (needed <= zone.map_committed)
+        return true;
+    if (!os_commit(zone.map + zone.map_committed, needed - zone.map_committed))
+        return false;
+    zone.map_committed = needed;
+    return true;
+}
+
+static bool reserve_map(void)
+{
+    for (zone.span = SPAN_MOST; zone.span >= SPAN_LEAST; zone.span /= 2) {
+        zone.map = os_reserve(NULL, zone.span >> UNIT_SHIFT);
+        if (zone.map)
+            return true;
+    }
+    return false;
+}
+
+/* What the zone and large objects hold, about: how much of the latter was written nobody knows, so
+ * that they count for no more than the zone does. */
+static size_t all_bytes(void)
+{
+    size_t owned = zone.owned_units << UNIT_SHIFT;
+    size_t large = __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
+
+    return owned + (large < owned ? large : owned);
+}
+
+static size_t huge_from(void)
+{
+    return os_is_single_threaded() ? HUGE_FROM : HUGE_FROM_SHARED;
+}
+
+bool zone_is_huge(void)
+{
+    return all_bytes() >= huge_from();
+}
+
+/* Makes bytes [offset, offset + bytes) of the window ours, in huge pages where that is asked for.
+ */
+static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
+{
+    if (offset >= zone.span || bytes > zone.span - offset || !commit_map(offset + bytes))
+        return false;
+
+    size_t first = offset >> UNIT_SHIFT;
+    size_t units = bytes >> UNIT_SHIFT;
+    uint8_t kind = in_huge_pages ? UNIT_DIRTY : UNIT_CLEAN;
+    for (size_t unit = first; unit < first + units; unit++)
+        __atomic_store_n(&zone.map[unit], kind, __ATOMIC_RELAXED);
+    zone.owned_units += units;
+    zone.free_units += units;
+    zone.dirty_units += kind == UNIT_DIRTY ? units : 0;
+    if (offset + bytes > zone.limit)
+        __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
+    zone_lower_hints(first, first + units);
+    if (in_huge_pages) {
+        os_fill_huge(zone_address(first), bytes);
+        zone.grown_units += units;
+    }
+    return true;
+}
+
+static bool grow_by_break(size_t units, bool in_huge_pages)
+{
+    if (zone.break_refused || zone.soft_end || !os_is_single_threaded())
+        return false;
+
+    size_t bytes = units << UNIT_SHIFT;
+    char *start = os_break_extend(bytes, UNIT_BYTES);
+    if (start && !zone.base)
+        __atomic_store_n(&zone.base, (uintptr_t)start, __ATOMIC_RELAXED);
+    if (start && (uintptr_t)start >= zone.base &&
+        annex((uintptr_t)start - zone.base, bytes, in_huge_pages))
+        return true;
+    zone.break_refused = true;
+    return false;
+}
+
+static bool reserve_at(size_t offset, size_t bytes)
+{
+    if (offset >= zone.span || bytes > zone.span - offset)
+        return false;
+    char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
+    if (!start)
+        return false;
+    if (!zone.base) {
+        size_t padding = (size_t)(-(uintptr_t)start & (UNIT_BYTES - 1));
+        __atomic_store_n(&zone.base, (uintptr_t)start + padding, __ATOMIC_RELAXED);
+        bytes -= padding ? UNIT_BYTES : 0;
+    }
+    if (!zone.soft_end) {
+        zone.gap_start = zone.limit >> UNIT_SHIFT;
+        zone.gap_end = offset >> UNIT_SHIFT;
+    }
+    zone.soft_start = offset;
+    zone.soft_end = offset + bytes;
+    return true;
+}
+
+/* Reserves a range for our own break: anywhere when there is no zone yet, else behind the last one
+ * or, with some room, behind the program break; as large as can be had. */
+static bool reserve_soft_range(size_t least)
+{
+    size_t most = zone.soft_most ? zone.soft_most : SPAN_MOST;
+    size_t offset = zone.base ? zone.limit + (zone.soft_end ? 0 : BREAK_ROOM) : 0;
+
+    for (size_t bytes = most; bytes >= SPAN_LEAST && bytes >= least; bytes /= 2)
+        for (size_t step = 0; step < SOFT_TRIES; step++)
+            if (reserve_at(offset + step * bytes, bytes))
+                return true;
+    return false;
+}
+
+static bool grow_by_soft_break(size_t units, bool in_huge_pages)
+{
+    size_t bytes = units << UNIT_SHIFT;
+
+    if (bytes > zone.soft_end - zone.soft_start && !reserve_soft_range(bytes))
+        return false;
+    if (!os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
+        return false;
+    if (!annex(zone.soft_start, bytes, in_huge_pages))
+        return false;
+    zone.soft_start += bytes;
+    return true;
+}
+
+/* The step that brings the end of the zone, which lies at `offset` now, to the end of a huge page:
+ * the system gives one only where all of it is ours. */
+static size_t round_to_huge(size_t offset, size_t units)
+{
+    uintptr_t end = zone.base + offset + (units << UNIT_SHIFT);
+    size_t missing = (size_t)(-end & (OS_HUGE_BYTES - 1));
+
+    return units + (missing >> UNIT_SHIFT);
+}
+
+static size_t round_to_increment(size_t units)
+{
+    return (units + INCREMENT_UNITS - 1) / INCREMENT_UNITS * INCREMENT_UNITS;
+}
+
+/* How the zone grows. */
+struct growth {
+    size_t units;
+    size_t credit_bytes; /* what it costs of the zone's habit */
+    bool in_huge_pages;
+};
+
+/* For a run of `units`, up to the end of a huge page and in huge pages if there is credit for long
+ * runs. */
+static struct growth plan_huge_growth(size_t units)
+{
+    size_t step =
+        round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, round_to_increment(units));
+    size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
+    size_t credit_bytes = units > ZONE_HUGE_MOST_UNITS ? bytes : 0;
+
+    /* A step up to the first end of a huge page holds no whole one. */
+    if (bytes == 0 || !habit_allows(&zone.habit, credit_bytes, all_bytes()))
+        return (struct growth){.units = step};
+    return (struct growth){step, credit_bytes, true};
+}
+
+static struct growth plan_growth(size_t units, unsigned kind)
+{
+    /* Of the long runs that private heaps grow by nobody learns whether they are written. */
+    bool may_be_huge =
+        units <= ZONE_HUGE_MOST_UNITS ||
+        (kind != UNIT_PRIVATE && habit_allows(&zone.habit, OS_HUGE_BYTES, all_bytes()));
+
+    if (zone_is_huge() && may_be_huge)
+        return plan_huge_growth(units);
+    size_t step = zone.owned_units ? zone.owned_units >> GROWTH_SHIFT : GROWTH_FIRST_UNITS;
+    if (step > GROWTH_MOST_UNITS)
+        step = GROWTH_MOST_UNITS;
+    return (struct growth){.units = round_to_increment(step < units ? units : step)};
+}
+
+bool zone_grow(size_t units, unsigned kind)
+{
+    if (!zone.map && !reserve_map())
+        return false;
+    struct growth growth = plan_growth(units, kind);
+    if (grow_by_break(growth.units, growth.in_huge_pages) ||
+        grow_by_soft_break(growth.units, growth.in_huge_pages)) {
+        habit_spend(&zone.habit, growth.credit_bytes);
+        return true;
+    }
+    return grow_by_soft_break(round_to_increment(units), false);
+}
+
+void zone_note_long(const void *start, size_t bytes)
+{
+    lock_take(&zone.lock);
+    if (all_bytes() >= huge_from() / 2)
+        habit_note(&zone.habit, start, bytes);
+    lock_drop(&zone.lock);
+}
+
+void zone_look_at_long(const void *start, size_t bytes)
+{
+    lock_take(&zone.lock);
+    habit_look(&zone.habit, start, bytes);
+    lock_drop(&zone.lock);
+}
+
+void zone_avoid_break(size_t most)
+{
+    zone.soft_most = most;
+    zone.break_refused = true;
+}
