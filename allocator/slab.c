@@ -1,6 +1,7 @@
 #include "allocator/slab.h"
 
 #include "allocator/arena.h"
+#include "allocator/base.h"
 #include "allocator/counters.h"
 #include "allocator/fault.h"
 
@@ -12,28 +13,26 @@ struct slab {
     uint64_t free_bits[]; /* as many words as the capacity takes */
 };
 
-/* What is known of slabs lies densely in a table of entries, some longer than others, and another
- * table says where for each unit: most units may well be no slabs (EXPERIMENTS.md, "What a heap
- * costs"). The entries lie above `middle`, the other table below it and upside down, so that a
- * small program holds one page for both. Each has room for all that the zone may become, the
- * entries for one of the longest for each unit, and is committed in steps of TABLE_STEP_BYTES. An
- * entry that is no longer in use is only for others of its length: more may be asked for than there
- * is room, and blocks serve the size then.
+/* What is known of slabs lies densely in entries, some longer than others, and the number of a
+ * slab's unit says where: most units may well be no slabs (EXPERIMENTS.md, "What a heap costs").
+ * The first entries lie among the allocator's other small tables, so that a small program holds no
+ * page for them. The table of all others has room for one of the longest for each unit that the
+ * zone may come to have, and is committed in steps of TABLE_STEP_BYTES. An entry that is no longer
+ * in use is only for others of its length: more may be asked for than there is room, and blocks
+ * serve the size then.
  *
  * The zone's lock guards all of it, but for the entries of live slabs. */
+enum { FIRST_BYTES = 512 };
 static struct {
-    char *middle;
-    struct table {
-        size_t committed, most; /* bytes */
-    } below, above;
-    size_t used; /* bytes of entries that were ever in use */
+    char *first;   /* FIRST_BYTES */
+    char *entries; /* where the table would begin if it held the first, too; NULL without one */
+    size_t committed, most; /* bytes of both */
+    size_t used;            /* bytes of entries that were ever in use */
     /* Those that no longer are, by their number of words and linked through `left`. */
     struct tree_node *unused[SLAB_WORDS + 1];
 } tables;
 
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
-/* In place of an entry's address. */
-typedef uint32_t entry_number;
 enum { ENTRY_STEP = sizeof(uint64_t) };
 
 /* At first: every step to 128 bytes, every other one to 256, every fourth to 512, and blocks
@@ -132,14 +131,22 @@ void slab_note_blocks(size_t bytes, size_t live_bytes)
             set_class(steps, last - 1);
 }
 
-static entry_number *number_of(size_t unit)
+/* The entry at so many bytes. */
+static struct slab *entry_at(size_t at)
 {
-    return (entry_number *)(void *)tables.middle - 1 - unit;
+    return (void *)((at < FIRST_BYTES ? tables.first : tables.entries) + at);
+}
+
+static size_t place_of(const struct slab *entry)
+{
+    size_t at = (size_t)((uintptr_t)entry - (uintptr_t)tables.first);
+
+    return at < FIRST_BYTES ? at : (size_t)((uintptr_t)entry - (uintptr_t)tables.entries);
 }
 
 static struct slab *slab_of_unit(size_t unit)
 {
-    return (void *)(tables.middle + (size_t)*number_of(unit) * ENTRY_STEP);
+    return entry_at((size_t)*zone_number(unit) * ENTRY_STEP);
 }
 
 static struct slab *slab_of_node(struct tree_node *node)
@@ -174,41 +181,45 @@ static size_t entry_bytes(unsigned words)
     return sizeof(struct slab) + words * sizeof(uint64_t);
 }
 
-static bool reserve_tables(void)
+/* For bytes [FIRST_BYTES, end) of entries. */
+static bool commit_entries(size_t end)
 {
-    const size_t units = zone.span >> UNIT_SHIFT, page = os_page_bytes();
-    size_t below = units * sizeof(entry_number) + page, above = units * entry_bytes(SLAB_WORDS);
-    char *start = os_reserve(NULL, below + above);
-
-    if (!start)
-        return false;
-    if (!os_commit(start + below - page, page)) {
-        os_unmap(start, below + above);
-        return false;
+    if (!tables.entries) {
+        size_t bytes = (zone.span >> UNIT_SHIFT) * entry_bytes(SLAB_WORDS);
+        char *start = os_reserve(NULL, bytes);
+        if (!start)
+            return false;
+        tables.entries = start - FIRST_BYTES;
+        tables.committed = FIRST_BYTES;
+        tables.most = FIRST_BYTES + bytes;
     }
-    tables.middle = start + below - page / 2;
-    tables.below.committed = tables.above.committed = page / 2;
-    tables.below.most = below - page / 2;
-    tables.above.most = above + page / 2;
+    if (end <= tables.committed)
+        return true;
+    if (end > tables.most)
+        return false;
+    size_t more = (end - tables.committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
+    if (more > tables.most - tables.committed)
+        more = tables.most - tables.committed;
+    if (!os_commit(tables.entries + tables.committed, more))
+        return false;
+    tables.committed += more;
     return true;
 }
 
-/* Makes the first `bytes` of a table, from the middle on, ones that can be read and written. */
-static bool commit_table(struct table *table, size_t bytes)
+/* Takes `bytes` that no entry had yet; returns where they begin, SIZE_MAX where there is no memory.
+ */
+static size_t take_fresh(size_t bytes)
 {
-    if (bytes <= table->committed)
-        return true;
-    if (bytes > table->most)
-        return false;
-    size_t more = (bytes - table->committed + TABLE_STEP_BYTES - 1) & ~(TABLE_STEP_BYTES - 1);
-    if (more > table->most - table->committed)
-        more = table->most - table->committed;
-    bool is_above = table == &tables.above;
-    char *start = tables.middle + (is_above ? table->committed : -table->committed - more);
-    if (!os_commit(start, more))
-        return false;
-    table->committed += more;
-    return true;
+    size_t at = tables.used;
+
+    if (!tables.first && !(tables.first = base_take(FIRST_BYTES)))
+        return SIZE_MAX;
+    if (at < FIRST_BYTES && at + bytes > FIRST_BYTES)
+        at = FIRST_BYTES;
+    if (at >= FIRST_BYTES && !commit_entries(at + bytes))
+        return SIZE_MAX;
+    tables.used = at + bytes;
+    return at;
 }
 
 /* Gives a unit an entry with so many words; NULL where there is no memory. */
@@ -217,20 +228,16 @@ static struct slab *take_entry(size_t unit, unsigned words)
     struct tree_node **unused = &tables.unused[words];
     struct slab *slab;
 
-    if ((!tables.middle && !reserve_tables()) ||
-        !commit_table(&tables.below, (unit + 1) * sizeof(entry_number)))
-        return NULL;
     if (*unused) {
         slab = slab_of_node(*unused);
         *unused = slab->node.left;
     } else {
-        size_t end = tables.used + entry_bytes(words);
-        if (!commit_table(&tables.above, end))
+        size_t at = take_fresh(entry_bytes(words));
+        if (at == SIZE_MAX)
             return NULL;
-        slab = (void *)(tables.middle + tables.used);
-        tables.used = end;
+        slab = entry_at(at);
     }
-    *number_of(unit) = (entry_number)((size_t)((char *)slab - tables.middle) / ENTRY_STEP);
+    *zone_number(unit) = (uint32_t)(place_of(slab) / ENTRY_STEP);
     slab->node.key = unit;
     return slab;
 }

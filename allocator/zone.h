@@ -49,7 +49,7 @@ struct zone {
     bool is_waiting; /* what lies dirty, for that; see decay.h, whose lock guards it */
 
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
-    size_t map_committed; /* bytes of the map that can be read and written */
+    size_t map_committed; /* units whose kinds and numbers can be read and written */
     size_t span;          /* bytes of address window that the map can describe */
     size_t owned_units;   /* not foreign */
     size_t free_units;    /* clean or dirty */
@@ -124,6 +124,13 @@ static inline bool zone_is_block(unsigned kind)
 static inline size_t zone_unit(const void *address)
 {
     return zone_offset(address) >> UNIT_SHIFT;
+}
+
+/* A number for each unit that is ours, for the layer that has it; nobody else looks at it.  They
+ * lie below the map and upside down, so that a small program holds one page for both. */
+static inline uint32_t *zone_number(size_t unit)
+{
+    return (uint32_t *)(void *)zone.map - 1 - unit;
 }
 
 static inline void *zone_address(size_t unit)

@@ -2,9 +2,9 @@
 
 #include "allocator/include/allocator.h"
 
-/* The window: addresses are free, and a byte for every 8 KiB of 1 TiB is 128 MiB of reserved
- * addresses of which only the used part is ever committed.  The smallest window that still makes
- * sense is tried last where RLIMIT_AS allows little. */
+/* The window: addresses are free, and a byte and a number for every 8 KiB of 1 TiB are 640 MiB of
+ * reserved addresses of which only the used part is ever committed.  The smallest window that still
+ * makes sense is tried last where RLIMIT_AS allows little. */
 #define SPAN_MOST  ((size_t)1 << 40)
 #define SPAN_LEAST ((size_t)1 << 26)
 /* Left free between the break and the reserved range, for others who use sbrk. */
@@ -20,6 +20,8 @@
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
+    /* The map begins at a quarter of a page, the numbers of a small program's units before it. */
+    MAP_PART = 4,
     INCREMENT_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT,
     /* A growing heap grows by a sixteenth: the number of system calls stays logarithmic, and
      * addresses without contents cost nothing. It begins with 256 KiB: a small program lies in one
@@ -29,26 +31,40 @@ enum {
     GROWTH_MOST_UNITS = 1024
 };
 
+/* Where the numbers of so many units begin, which end where the map begins. */
+static char *numbers_of(size_t units)
+{
+    return (char *)zone.map - units * sizeof(uint32_t);
+}
+
 static bool commit_map(size_t limit)
 {
-    size_t needed = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
+    const size_t page = os_page_bytes();
+    size_t units = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
 
-    if (needed > zone.span >> UNIT_SHIFT)
-        needed = zone.span >> UNIT_SHIFT;
-    if (needed <= zone.map_committed)
+    if (units > zone.span >> UNIT_SHIFT)
+        units = zone.span >> UNIT_SHIFT;
+    if (units <= zone.map_committed)
         return true;
-    if (!os_commit(zone.map + zone.map_committed, needed - zone.map_committed))
+    uintptr_t start = (uintptr_t)numbers_of(units) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)zone.map + units + page - 1) & ~(page - 1);
+    if (!os_commit((void *)start, end - start))
         return false;
-    zone.map_committed = needed;
+    zone.map_committed = units;
     return true;
 }
 
 static bool reserve_map(void)
 {
+    const size_t page = os_page_bytes();
+
     for (zone.span = SPAN_MOST; zone.span >= SPAN_LEAST; zone.span /= 2) {
-        zone.map = os_reserve(NULL, zone.span >> UNIT_SHIFT);
-        if (zone.map)
+        size_t units = zone.span >> UNIT_SHIFT, below = units * sizeof(uint32_t);
+        char *start = os_reserve(NULL, below + units + page);
+        if (start) {
+            zone.map = (uint8_t *)start + below + page / MAP_PART;
             return true;
+        }
     }
     return false;
 }
