@@ -85,14 +85,14 @@ void arena_decay(size_t most)
     }
 }
 
-void arena_give_long(size_t units)
+void arena_purge_long(size_t bytes)
 {
-    size_t given = 0;
+    size_t purged = 0;
 
-    for (unsigned i = 0; i < arena_used() && given < units; i++) {
+    for (unsigned i = 0; i < arena_used() && purged < bytes; i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
-        given += block_give_long(arena, units - given);
+        purged += block_purge_long(arena, bytes - purged);
         lock_drop(&arena->lock);
     }
 }

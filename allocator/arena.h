@@ -71,8 +71,8 @@ void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool wai
 bool arena_give_some(void);
 /* What block.h says, for each arena.  These take the locks. */
 void arena_decay(size_t most);
-/* All of them together `units`. */
-void arena_give_long(size_t units);
+/* All of them together `bytes`. */
+void arena_purge_long(size_t bytes);
 size_t arena_trim(void);
 /* The sums over all arenas. */
 void arena_count(size_t *splits, size_t *coalesces);

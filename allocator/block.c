@@ -13,7 +13,7 @@ enum { RELEASE_UNITS = 64 };
  * would lose what no block fits in, half of it for blocks of a page (EXPERIMENTS.md, "Blocks and
  * slabs in turn"). */
 enum { GROW_MOST_UNITS = 16 };
-/* What block_give_long gives. */
+/* What block_purge_long purges. */
 #define LONG_BYTES ((size_t)128 * 1024)
 /* A private heap grows by 64 KiB, like the zone. */
 enum { PRIVATE_LEAST_UNITS = MEM_BRK_INCREMENT >> UNIT_SHIFT };
@@ -57,7 +57,9 @@ static inline void carve(struct block_heap *heap, struct block *block, size_t si
         set_previous_used(block_after(block), true);
         size += rest;
     } else {
+        size_t purged = block->tag & BLOCK_TAG_PURGED;
         put_free(heap, block_at(block, size), rest);
+        block_at(block, size)->tag |= purged;
         heap->splits++;
     }
     block->tag = size | BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
@@ -466,17 +468,16 @@ void block_decay(struct block_heap *heap, size_t most)
     (void)visit_free(heap, most, return_idle);
 }
 
-size_t block_give_long(struct block_heap *heap, size_t units)
+size_t block_purge_long(struct block_heap *heap, size_t bytes)
 {
-    struct block *next, *block = block_of_node(tree_at_least(heap->free.tree, LONG_BYTES));
-    size_t given = 0;
+    struct block *block = block_of_node(tree_at_least(heap->free.tree, LONG_BYTES));
+    struct os_purge purge = {.count = 0};
+    size_t purged = 0;
 
-    for (; block && given < units; block = next) {
-        next = next_free(heap, BLOCK_TREE, block);
-        given += block_bytes(block) >> UNIT_SHIFT;
-        (void)give_idle_units(heap, block);
-    }
-    return given;
+    for (; block && purged < bytes; block = next_free(heap, BLOCK_TREE, block))
+        purged += purge_inside(block, &purge);
+    os_purge_finish(&purge);
+    return purged;
 }
 
 /* Whether a free block is a whole segment of one unit. */

@@ -113,9 +113,9 @@ size_t block_trim(struct block_heap *heap);
 /* Looks at up to `most` free blocks, list by list and the last freed first, and does the same to
  * those that were free, and as large, when it looked at them before. */
 void block_decay(struct block_heap *heap, size_t most);
-/* Gives the units of free blocks of 128 KiB and more, smallest first, to the zone until these are
- * at least `units`; returns how many. */
-size_t block_give_long(struct block_heap *heap, size_t units);
+/* Purges the pages inside of free blocks of 128 KiB and more, smallest first, until these are at
+ * least `bytes`; returns how many. */
+size_t block_purge_long(struct block_heap *heap, size_t bytes);
 
 /* Gives the whole units of one free block that holds memory, and is not left of what the heap grew
  * by last, to the zone: of one that is a segment of one unit, or else of the smallest with two

@@ -125,16 +125,15 @@ static bool ends_quiet_while(uint64_t now_ms, bool is_step)
     return !has_stepped;
 }
 
-/* The zone's units first: the block heaps give what it lacks. */
+/* The zone's first.  What lies free in long blocks stays with them: slabs that came to lie there
+ * would be in the way of the next ones. */
 static void give_some(void)
 {
     lock_take(&zone.lock);
-    size_t lacking = zone_lacks_dirty(QUIET_UNITS);
+    size_t purged = zone_purge_some(QUIET_UNITS);
     lock_drop(&zone.lock);
-    arena_give_long(lacking);
-    lock_take(&zone.lock);
-    (void)zone_purge_some(QUIET_UNITS);
-    lock_drop(&zone.lock);
+    if (purged < QUIET_UNITS)
+        arena_purge_long((QUIET_UNITS - purged) << UNIT_SHIFT);
 }
 
 /* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the

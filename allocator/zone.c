@@ -338,24 +338,12 @@ size_t zone_purge(size_t keep_units)
     return cleaned;
 }
 
-static size_t some_kept(void)
+size_t zone_purge_some(size_t most)
 {
     size_t keep = (zone.owned_units - zone.free_units) >> SOME_SHIFT;
 
-    return keep < SOME_LEAST_UNITS ? SOME_LEAST_UNITS : keep;
-}
-
-size_t zone_lacks_dirty(size_t most)
-{
-    size_t wanted = some_kept() + most;
-
-    return zone.dirty_units < wanted ? wanted - zone.dirty_units : 0;
-}
-
-size_t zone_purge_some(size_t most)
-{
-    size_t keep = some_kept();
-
+    if (keep < SOME_LEAST_UNITS)
+        keep = SOME_LEAST_UNITS;
     if (zone.dirty_units > keep + most)
         keep = zone.dirty_units - most;
     return zone_purge(keep);

@@ -181,8 +181,6 @@ void zone_want(size_t units);
 size_t zone_purge(size_t keep_units);
 /* The same for up to `most` of those beyond a sixteenth of what is in use, 128 KiB at least. */
 size_t zone_purge_some(size_t most);
-/* How many dirty units are missing for it to clean `most`. */
-size_t zone_lacks_dirty(size_t most);
 /* Begins an interval of decay, for which `given_units` were cleaned: what lies dirty from now on to
  * the next one is idle.  One that ends by time, and not by traffic, also ends the memory of what
  * was purged too soon.  Returns how many of the units given for the last interval nobody took again

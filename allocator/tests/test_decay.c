@@ -5,6 +5,7 @@
 #include "allocator/tests/test_common.h"
 #include "allocator/zone.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 /* Looks for the longest interval. */
@@ -97,49 +98,89 @@ static void test_rounds_teach_the_bound(void **state)
     assert_true(again < OBJECTS / 4);
 }
 
-/* Free units that hold no memory. */
-static size_t clean_units(void)
+enum { HEAP_BLOCKS = 1000, PIECE_BLOCKS = 100, BLOCK_BYTES = 4000 };
+static void *blocks[HEAP_BLOCKS];
+/* Freed: a piece of 400 KB that stays with the blocks beside it. */
+enum { PIECE = 300 };
+
+static size_t resident_pages_of_piece(void)
 {
-    return zone.free_units - zone.dirty_units;
+    static unsigned char pages[PIECE_BLOCKS * 2];
+    uintptr_t start = ((uintptr_t)blocks[PIECE] + 4095) & ~(uintptr_t)4095;
+    uintptr_t end = (uintptr_t)blocks[PIECE + PIECE_BLOCKS] & ~(uintptr_t)4095;
+    size_t count = (end - start) / 4096, resident = 0;
+
+    assert_in_range(count, 1, sizeof pages);
+    assert_int_equal(mincore((void *)start, end - start, pages), 0);
+    for (size_t i = 0; i < count; i++)
+        resident += pages[i] & 1;
+    return resident;
 }
 
-enum { HEAP_BLOCKS = 1000, FREED_BLOCKS = 200, BLOCK_BYTES = 4000 };
-enum { HELD_UNITS = (HEAP_BLOCKS - FREED_BLOCKS) * BLOCK_BYTES >> UNIT_SHIFT };
-
-/* A heap of 4 MB of which a fifth was freed in pieces of 400 KB, less than may lie free for long.
- * The rest of it is left behind in `objects`. */
-static void leave_some(void **objects)
+/* A heap of 4 MB of which less was freed than may lie free for long. */
+static void leave_some(void)
 {
     (void)mem_idle();
+    for (int i = 0; i < HEAP_BLOCKS; i++) {
+        assert_non_null(blocks[i] = mem_malloc(BLOCK_BYTES));
+        memset(blocks[i], 1, BLOCK_BYTES);
+    }
+    for (int i = PIECE; i < PIECE + PIECE_BLOCKS; i++)
+        mem_free(blocks[i]);
+}
+
+static void free_rest(void)
+{
     for (int i = 0; i < HEAP_BLOCKS; i++)
-        assert_non_null(objects[i] = mem_malloc(BLOCK_BYTES));
-    for (int i = 0; i < HEAP_BLOCKS; i++)
-        if (i / (FREED_BLOCKS / 2) % 4 == 1 && i < HEAP_BLOCKS / 2 + FREED_BLOCKS) {
-            mem_free(objects[i]);
-            objects[i] = NULL;
-        }
+        if (i < PIECE || i >= PIECE + PIECE_BLOCKS)
+            mem_free(blocks[i]);
 }
 
 /* While the program does something else, a few calls now and then suffice, idle or not. */
 static void test_seldom_called_gives_some(void **state)
 {
     (void)state;
-    enum { GIVEN_MOST = 32 + 1, APART_MS = 8, TIMES = 10 };
-    void *objects[HEAP_BLOCKS];
+    enum { APART_MS = 8, TIMES = 10 };
 
-    leave_some(objects);
-    size_t before = clean_units();
+    leave_some();
+    size_t before = resident_pages_of_piece();
     for (int i = 0; i < TIMES; i++) {
-        size_t last = clean_units();
         test_clock_ms += APART_MS;
         (void)decay_look();
-        assert_true(clean_units() - last <= GIVEN_MOST);
     }
-    size_t freed_units = (size_t)FREED_BLOCKS * BLOCK_BYTES >> UNIT_SHIFT;
-    print_message("units freed: %zu, given back: %zu\n", freed_units, clean_units() - before);
-    assert_true(clean_units() - before > freed_units / 3);
-    assert_true(zone.dirty_units <= HELD_UNITS / 16 + 2);
-    for (int i = 0; i < HEAP_BLOCKS; i++)
+    size_t after = resident_pages_of_piece();
+    print_message("pages freed: %zu, left: %zu\n", before, after);
+    assert_true(before > PIECE_BLOCKS * 9 / 10);
+    /* What the front holds of it stays, and pieces beside that. */
+    assert_true(after < before / 2);
+    free_rest();
+}
+
+/* The same of units that no block heap has; a sixteenth of what is in use stays, or 128 KiB. */
+static void test_seldom_called_gives_units(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 8000, BYTES = 100, APART_MS = 8, MOST = (256 << 10) >> UNIT_SHIFT };
+    static void *objects[OBJECTS];
+
+    (void)mem_idle();
+    for (int i = 0; i < OBJECTS; i++)
+        assert_non_null(objects[i] = mem_malloc(BYTES));
+    for (int i = OBJECTS / 2; i < OBJECTS; i++)
+        mem_free(objects[i]);
+    size_t before = zone.dirty_units;
+    assert_true(before > OBJECTS / 2 * BYTES * 8 / 10 >> UNIT_SHIFT);
+    size_t sixteenth = (zone.owned_units - zone.free_units) / 16;
+    /* In some there are steps. */
+    for (int i = 0; i < 8; i++) {
+        size_t last = zone.dirty_units;
+        test_clock_ms += APART_MS;
+        (void)decay_look();
+        assert_in_range(zone.dirty_units, last > MOST ? last - MOST : 0, last);
+    }
+    size_t least = (128 << 10) >> UNIT_SHIFT;
+    assert_in_range(zone.dirty_units, least, sixteenth > least ? sixteenth : least);
+    for (int i = 0; i < OBJECTS / 2; i++)
         mem_free(objects[i]);
 }
 
@@ -147,22 +188,17 @@ static void test_seldom_called_gives_some(void **state)
 static void test_often_called_gives_none(void **state)
 {
     (void)state;
-    enum { LOOKS_EACH = 12, MOVES = 4 };
-    void *objects[HEAP_BLOCKS];
+    enum { LOOKS_EACH = 12, MOVES = 2 };
 
-    leave_some(objects);
-    size_t before = clean_units();
+    leave_some();
+    size_t before = resident_pages_of_piece();
     for (int i = 0; i < MOVES; i++) {
         test_clock_ms += 4;
-        for (int looks = 0; looks < LOOKS_EACH; looks++) {
-            /* Nothing lies idle that is used. */
-            mem_free(mem_malloc(1));
+        for (int looks = 0; looks < LOOKS_EACH; looks++)
             (void)decay_look();
-        }
     }
-    assert_true(clean_units() <= before);
-    for (int i = 0; i < HEAP_BLOCKS; i++)
-        mem_free(objects[i]);
+    assert_int_equal(resident_pages_of_piece(), before);
+    free_rest();
 }
 
 int main(void)
@@ -173,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_cycles_keep_their_memory),
         cmocka_unit_test(test_steady_churn_keeps_its_memory),
         cmocka_unit_test(test_seldom_called_gives_some),
+        cmocka_unit_test(test_seldom_called_gives_units),
         cmocka_unit_test(test_often_called_gives_none),
     };
 
