@@ -158,7 +158,7 @@ static size_t waiting_units(void)
 static void begin_watching(void)
 {
     decay.purged_units = zone.purged_units;
-    decay.most_waiting = decay.least_waiting = waiting_units();
+    decay.most_waiting = decay.least_waiting = zone.dirty_units;
     decay.turns = 0;
     decay.is_settling = false;
 }
@@ -185,7 +185,6 @@ static void begin_settling(void)
     size_t units = waiting_units();
 
     decay.is_settling = true;
-    decay.left_units = zone.dirty_units;
     if (units < decay.most_waiting)
         zone_want(decay.most_waiting - units);
 }
@@ -197,8 +196,7 @@ static void begin_waiting(void)
         return;
     lock_take(&zone.lock);
     /* Some of it may have gone or been taken since. */
-    bool has_excess = zone_has_too_much();
-    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
+    bool has_excess = zone_update_excess();
     begin_watching();
     lock_drop(&zone.lock);
     if (!has_excess)
@@ -215,8 +213,9 @@ static void end_waiting(void)
     slab_open_frequent_way();
 }
 
-/* 1/parts goes where waiting is over, which it is at once for `is_over`.  Needs the lock. */
-static void look_at_waiting(bool is_over, unsigned parts)
+/* A part of what waits goes where waiting is over, and all of it at once for `is_over`.  Needs the
+ * lock. */
+static void look_at_waiting(bool is_over)
 {
     bool is_settled = false;
 
@@ -224,10 +223,10 @@ static void look_at_waiting(bool is_over, unsigned parts)
     /* The program frees more than it allocates again. */
     if (decay.is_settling && zone.dirty_units > decay.left_units + PROOF_UNITS)
         begin_watching();
-    if (!decay.is_settling && (is_over || is_turning() || !zone_has_too_much()))
+    if (!decay.is_settling && (is_over || is_turning() || !zone_update_excess()))
         begin_settling();
     if (decay.is_settling) {
-        is_settled = zone_settle(parts);
+        is_settled = zone_settle(is_over ? 1 : SETTLE_PARTS);
         decay.left_units = zone.dirty_units;
     }
     lock_drop(&zone.lock);
@@ -260,20 +259,20 @@ void decay_begin_waiting(void)
     drop_lock();
 }
 
-static void try_to_look(bool is_over, unsigned parts)
+static void try_to_look(bool is_over)
 {
     /* Or else the next call does it. */
     if (!lock_try(&decay.lock))
         return;
     if (zone.is_waiting)
-        look_at_waiting(is_over, parts);
+        look_at_waiting(is_over);
     drop_lock();
 }
 
 void decay_count_alloc(void)
 {
     if (__atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED) >= WAITING_ALLOCATIONS)
-        try_to_look(false, SETTLE_PARTS);
+        try_to_look(false);
 }
 
 void decay_cancel_waiting(void)
@@ -286,7 +285,7 @@ void decay_cancel_waiting(void)
 
 void decay_end_waiting(void)
 {
-    try_to_look(true, 1);
+    try_to_look(true);
 }
 
 unsigned decay_look(void)

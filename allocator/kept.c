@@ -285,13 +285,12 @@ void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 
 void kept_settle(size_t live_bytes)
 {
-    size_t most = most_beside(live_bytes);
-    bool has_room = kept.bytes <= most;
-
     /* Nor is there a guest then. */
     if (!kept.is_over)
         return;
     kept.is_over = false;
+    size_t most = most_beside(live_bytes);
+    bool has_room = kept.bytes <= most;
     for (size_t i = kept.count; i-- > 0;) {
         if (has_room)
             mappings[i].is_guest = false;

@@ -168,9 +168,12 @@ static void bound_dirty(size_t most, unsigned parts)
     zone.over_purged_units += zone_purge(keep);
 }
 
-bool zone_has_too_much(void)
+bool zone_update_excess(void)
 {
-    return zone.dirty_units > dirty_most();
+    bool has_excess = zone.dirty_units > dirty_most();
+
+    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
+    return has_excess;
 }
 
 void zone_want(size_t units)
@@ -185,9 +188,7 @@ bool zone_settle(unsigned parts)
 
     if (zone.dirty_units > most)
         bound_dirty(most, parts);
-    bool has_excess = zone_has_too_much();
-    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
-    return !has_excess;
+    return !zone_update_excess();
 }
 
 /* A program that only frees is often about to end, and then the system takes its memory back in

@@ -169,8 +169,8 @@ static inline void zone_set_large(size_t bytes)
 }
 /* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
 void zone_give(void *start, size_t units);
-/* Whether there are such. */
-bool zone_has_too_much(void);
+/* Whether there are such, which has_excess says from then on. */
+bool zone_update_excess(void);
 /* Has memory of one of `parts` of them go to the system, and of 4 MiB at least; returns whether
  * none are left. */
 bool zone_settle(unsigned parts);

@@ -9,7 +9,7 @@
 #define SPAN_LEAST ((size_t)1 << 26)
 /* Left free between the break and the reserved range, for others who use sbrk. */
 #define BREAK_ROOM ((size_t)1 << 30)
-/* The map is committed in steps of this many bytes, each good for 512 MiB of zone. */
+/* The map is committed for so many units at a time, 512 MiB of zone. */
 #define MAP_STEP ((size_t)64 * 1024)
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
@@ -31,23 +31,17 @@ enum {
     GROWTH_MOST_UNITS = 1024
 };
 
-/* Where the numbers of so many units begin, which end where the map begins. */
-static char *numbers_of(size_t units)
-{
-    return (char *)zone.map - units * sizeof(uint32_t);
-}
-
+/* For kinds and numbers of units up to `limit`. */
 static bool commit_map(size_t limit)
 {
-    const size_t page = os_page_bytes();
     size_t units = ((limit >> UNIT_SHIFT) + MAP_STEP - 1) & ~(MAP_STEP - 1);
 
     if (units > zone.span >> UNIT_SHIFT)
         units = zone.span >> UNIT_SHIFT;
     if (units <= zone.map_committed)
         return true;
-    uintptr_t start = (uintptr_t)numbers_of(units) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)zone.map + units + page - 1) & ~(page - 1);
+    uintptr_t start = (uintptr_t)zone_number(units - 1) & ~(os_page_bytes() - 1);
+    uintptr_t end = os_round_to_page((uintptr_t)zone.map + units);
     if (!os_commit((void *)start, end - start))
         return false;
     zone.map_committed = units;
