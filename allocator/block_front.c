@@ -95,6 +95,7 @@ void block_front_hold_in_place(struct block_front *front, struct block_heap *own
         put_back(front, own, size);
         block_front_hold(front, payload, size);
     } else {
+        front->refused_bytes = size;
         /* The bound may just have come down. */
         put_back(front, own, 0);
         (void)free_block(own, payload);

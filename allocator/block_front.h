@@ -45,10 +45,12 @@ struct block_front {
     /* Above the most they count those that were not held since the last that was. */
     uint8_t debts[1 << BLOCK_FRONT_ACCOUNT_BITS];
     size_t held_bytes, most_bytes;
+    size_t refused_bytes; /* the last block that was larger than all it might hold, or 0 */
     uint32_t held;
     uint32_t next;   /* the place for the next block */
     uint32_t spills; /* how often it made room, or held one on trial */
-    bool was_hit;    /* served a request since its bound was adapted */
+    bool
+        was_hit; /* served a request since its bound was adapted, or would have with a larger one */
 };
 
 static inline bool block_front_serves(size_t size)
@@ -127,19 +129,26 @@ static inline size_t block_front_drop(struct block_front *front, unsigned place)
     return size;
 }
 
+/* A held block may be larger than asked for by this part of it. */
+enum { BLOCK_FRONT_SLACK_SHIFT = 4 };
+
+static inline bool block_front_fits(size_t wanted, size_t size)
+{
+    return size - wanted <= wanted >> BLOCK_FRONT_SLACK_SHIFT;
+}
+
 /* Returns the last held of the blocks with room for `bytes` that are at most a sixteenth larger
  * than asked for and lie at a multiple of `align`, and sets *usable to its usable size; NULL where
  * there is none. */
 ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
                                     size_t *usable)
 {
-    enum { SLACK_SHIFT = 4 };
     size_t least = block_size_for(bytes) / MEM_ALIGNMENT;
     uint32_t match;
 
     if (!block_front_serves(least * MEM_ALIGNMENT))
         return NULL;
-    match = block_front_match(front, (uint16_t)least, (uint16_t)(least >> SLACK_SHIFT));
+    match = block_front_match(front, (uint16_t)least, (uint16_t)(least >> BLOCK_FRONT_SLACK_SHIFT));
     for (match = block_front_by_age(front, match); match;) {
         unsigned bit = 31 - (unsigned)__builtin_clz(match);
         unsigned place = block_front_place(front, bit);
@@ -155,6 +164,13 @@ ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, siz
         match &= ~(UINT32_C(1) << bit);
     }
     return NULL;
+}
+
+/* Tells of a request that it did not serve. */
+static inline void block_front_miss(struct block_front *front, size_t bytes)
+{
+    if (block_front_fits(block_size_for(bytes), front->refused_bytes))
+        front->was_hit = true;
 }
 
 /* Whether a block of this size can be held without putting others back. */

@@ -91,14 +91,13 @@ static inline bool is_block_size(size_t bytes)
 }
 
 /* Lets the heap's front hold a block; false, with nothing done, where it can't, and where slabs
- * serve by now what such a block served, up to MEM_ALIGNMENT less than its size: hardly anybody
- * will ask for it. */
+ * serve by now all that such a block serves: nobody will ask for it. */
 ALWAYS_INLINE bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;
     size_t size = block_front_takes(front, ptr);
 
-    if (size == 0 || __builtin_expect(is_slab_size(size - MEM_ALIGNMENT), 0))
+    if (size == 0 || __builtin_expect(is_slab_size(size - BLOCK_TAG_BYTES), 0))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
     if (block_front_wants(front, size))
@@ -167,6 +166,7 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
 static void *take_block(struct heap *heap, size_t bytes, size_t align)
 {
     count_slow_call(heap);
+    block_front_miss(&heap->block_front, bytes);
     void *ptr = take_block_from(heap, bytes, align, false);
     if (!ptr)
         ptr = grow_for_block(heap, bytes, align);

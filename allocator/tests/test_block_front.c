@@ -158,6 +158,40 @@ static void test_the_bound_follows_use(void **state)
     assert_int_equal(front.most_bytes, first);
 }
 
+/* A program that uses one buffer at a time, larger than what may be held at first. */
+static void test_the_bound_follows_what_it_refused(void **state)
+{
+    (void)state;
+    enum { BYTES = 40000, ROUNDS = 100 };
+    int served = 0;
+
+    front.most_bytes = 0;
+    assert_false(give(fresh(1000)));
+    size_t first = front.most_bytes;
+    assert_true(first < BYTES);
+    for (int i = 0; i < ROUNDS; i++) {
+        void *ptr = pop(BYTES, ALIGNMENT);
+        served += ptr != NULL;
+        if (!ptr) {
+            block_front_miss(&front, BYTES);
+            ptr = fresh(BYTES);
+        }
+        assert_true(give(ptr));
+    }
+    verify();
+    assert_true(served > ROUNDS / 2);
+
+    /* Other sizes are no reason. */
+    (void)block_front_flush(&front, &blocks);
+    front.most_bytes = first;
+    for (int i = 0; i < ROUNDS; i++) {
+        block_front_miss(&front, BYTES / 2);
+        block_front_miss(&front, BYTES + 100);
+        assert_true(give(fresh(BYTES)));
+    }
+    assert_int_equal(front.most_bytes, first);
+}
+
 static void test_alignment(void **state)
 {
     (void)state;
@@ -295,6 +329,24 @@ static void test_a_fork_finds_held_or_not(void **state)
     (void)block_free(&blocks, one);
 }
 
+/* Of a size just above what slabs serve, as of a power of two and one. */
+static void test_next_to_slabs(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 10 };
+
+    for (size_t bytes = 513; bytes <= 520; bytes++) {
+        unsigned before = 0;
+        for (int i = 0; i < ROUNDS; i++) {
+            mem_free(mem_malloc(bytes));
+            if (i == 1)
+                before = heap_plain.slow_calls;
+        }
+        assert_int_equal(heap_plain.slow_calls, before);
+    }
+    (void)mem_idle();
+}
+
 /* Idle memory ages by slow calls: one that puts others back is one. */
 static void test_frees_alone_let_memory_age(void **state)
 {
@@ -320,12 +372,14 @@ int main(void)
         CASE(test_alignment),
         CASE(test_how_much_larger),
         CASE(test_the_bound_follows_use),
+        CASE(test_the_bound_follows_what_it_refused),
         CASE(test_the_oldest_make_room),
         CASE(test_what_goes_unused_is_held_no_longer),
         CASE(test_accounts_are_shared_evenly),
         CASE(test_what_is_too_large_goes_back),
         CASE(test_the_mark_proves_nothing),
         CASE(test_a_fork_finds_held_or_not),
+        CASE(test_next_to_slabs),
         CASE(test_frees_alone_let_memory_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
