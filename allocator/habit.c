@@ -12,22 +12,45 @@ enum {
     LOST = 18
 };
 
+/* Sets *written to how many of the pages of the last range were written; false where that can't be
+ * told. */
+static bool count_written(const struct habit *habit, size_t *written)
+{
+    const size_t page = os_page_bytes(), pages = habit->bytes / page;
+    size_t shown = pages < OS_COUNT_MOST ? pages : OS_COUNT_MOST, resident;
+
+    if (shown == 0 || !os_count_resident(habit->end - shown * page, shown * page, &resident))
+        return false;
+    /* Its end stands for all of it. */
+    *written = pages * resident / shown;
+    return true;
+}
+
 /* Learns from the last range, and forgets it. */
 static void learn(struct habit *habit)
 {
     const size_t page = os_page_bytes(), pages = habit->bytes / page;
-    size_t shown = pages < OS_COUNT_MOST ? pages : OS_COUNT_MOST, resident;
-    bool is_told =
-        shown > 0 && os_count_resident(habit->end - shown * page, shown * page, &resident);
+    size_t written;
+    bool is_told = count_written(habit, &written);
 
     habit->bytes = 0;
     if (!is_told)
         return;
-    /* Its end stands for all of it. */
-    size_t written = pages * resident / shown;
     size_t earned = habit->credit_bytes + EARNED * written * page;
     size_t lost = LOST * (pages - written) * page;
     habit->credit_bytes = earned > lost ? earned - lost : 0;
+}
+
+bool habit_earn(struct habit *habit, size_t credit_bytes)
+{
+    const size_t pages = habit->bytes / os_page_bytes();
+    size_t written;
+
+    if (!count_written(habit, &written) || EARNED * written <= LOST * (pages - written))
+        return false;
+    habit->bytes = 0;
+    habit->credit_bytes = credit_bytes;
+    return true;
 }
 
 void habit_note(struct habit *habit, const void *start, size_t bytes)

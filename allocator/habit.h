@@ -30,6 +30,9 @@ void habit_note(struct habit *habit, const void *start, size_t bytes);
 /* Tells that memory of [start, start + bytes) is about to go, and looks at the last range where it
  * lies there. */
 void habit_look(struct habit *habit, const void *start, size_t bytes);
+/* Looks at the last range before its time: if most of it was written already, forgets it and sets
+ * the credit.  Returns whether it was. */
+bool habit_earn(struct habit *habit, size_t credit_bytes);
 /* Whether there is credit for so many bytes; lowers it to half of `all_bytes`, those that it is
  * for. */
 bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes);

@@ -16,6 +16,14 @@ enum { ROOM_SHIFT = 2 };
  * use them. */
 #define SHARED_FROM ((size_t)12 << 20)
 
+/* What a program that shows nothing may come to hold for nothing, in huge pages of which it writes
+ * little. */
+#define FIRST_CREDIT_BYTES ((size_t)16 << 20)
+enum { CREDIT_SHIFT = 2 }; /* or so much of what is live, which is the most that it earns */
+/* An object is looked at when it is freed, or once there were so many others: programs often
+ * allocate several, and then write them. */
+enum { NOTED_APART = 8 };
+
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -88,6 +96,8 @@ static bool make_room(void)
         old ? os_map(slots * sizeof *table, 0) : base_take(slots * sizeof *table);
     if (!table)
         return false;
+    if (!old)
+        large_objects.written.credit_bytes = FIRST_CREDIT_BYTES;
     large_objects.table = table;
     large_objects.slots = slots;
     for (size_t slot = 0; slot < old_slots; slot++)
@@ -106,11 +116,38 @@ static void add_live(size_t bytes)
 
 /* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
  * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
- * objects, this one and the others, are worth it (EXPERIMENTS.md, "Huge pages for large objects").
+ * objects, this one and the others, are worth it (EXPERIMENTS.md, "Huge pages for large objects"),
+ * and only where programs write such objects to the end: see may_fill.
  */
 static bool is_huge(size_t bytes, size_t other_bytes)
 {
     return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
+}
+
+/* What an object may hold for nothing in a huge page, and how much of its end shows whether it
+ * does.
+ */
+static size_t doubtful_bytes(size_t bytes)
+{
+    return bytes < OS_HUGE_BYTES ? bytes : OS_HUGE_BYTES;
+}
+
+/* Whether the program writes what it allocates, as far as that is known, so that memory in huge
+ * pages is not for nothing (EXPERIMENTS.md, "Large objects of which little is written"). */
+static bool may_fill(size_t bytes)
+{
+    size_t part = large_objects.live_bytes >> CREDIT_SHIFT;
+    size_t most = part < FIRST_CREDIT_BYTES ? FIRST_CREDIT_BYTES : part;
+
+    return habit_allows(&large_objects.written, doubtful_bytes(bytes), 2 * most) ||
+           habit_earn(&large_objects.written, most) || !os_can_count_resident();
+}
+
+static void spend_doubtful(size_t bytes)
+{
+    size_t credit = large_objects.written.credit_bytes, doubtful = doubtful_bytes(bytes);
+
+    habit_spend(&large_objects.written, doubtful < credit ? doubtful : credit);
 }
 
 /* --- objects of several pieces --------------------------------------------------------------- */
@@ -209,13 +246,13 @@ static bool take_behind(struct large_record *record, size_t mapped)
 
 /* Takes kept memory; NULL where there is none, or new memory is better: what would be new in an
  * object that is put together gets small pages. */
-static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
+static void *reuse(size_t bytes, size_t align, bool in_huge_pages, struct kept_pieces *pieces)
 {
     if (kept.count == 0)
         return NULL;
     if (align > os_page_bytes())
         return kept_take_aligned(bytes, align, pieces);
-    if (is_huge(bytes, large_objects.live_bytes) && kept.bytes < bytes)
+    if (in_huge_pages && kept.bytes < bytes)
         return NULL;
     return kept_take(bytes, has_pieced_entry() ? KEPT_PIECES_MOST : 1, large_objects.live_bytes,
                      pieces);
@@ -226,9 +263,11 @@ static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
 static void *share(size_t bytes, size_t align, struct kept_pieces *pieces)
 {
     if (bytes >= OS_HUGE_BYTES || align > os_page_bytes() ||
-        large_objects.live_bytes < SHARED_FROM || !kept_add_shared(large_objects.live_bytes))
+        large_objects.live_bytes < SHARED_FROM || !may_fill(OS_HUGE_BYTES) ||
+        !kept_add_shared(large_objects.live_bytes))
         return NULL;
-    return reuse(bytes, align, pieces);
+    spend_doubtful(OS_HUGE_BYTES);
+    return reuse(bytes, align, false, pieces);
 }
 
 static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
@@ -246,10 +285,9 @@ static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
 /* Where the memory of an object comes from. */
 enum source { SOURCE_KEPT, SOURCE_HUGE_PAGES, SOURCE_SMALL_PAGES };
 
-static void *map_new(size_t bytes, size_t align, bool is_sparse, struct kept_pieces *pieces,
+static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept_pieces *pieces,
                      enum source *source)
 {
-    bool in_huge_pages = !is_sparse && is_huge(bytes, large_objects.live_bytes);
     void *start = map_aligned(bytes, align, in_huge_pages);
 
     *source = in_huge_pages ? SOURCE_HUGE_PAGES : SOURCE_SMALL_PAGES;
@@ -267,15 +305,19 @@ static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces 
 {
     bool is_sparse =
         zeroed && !habit_allows(&large_objects.zeroed, bytes, large_objects.live_bytes);
+    bool in_huge_pages =
+        !is_sparse && is_huge(bytes, large_objects.live_bytes) && (zeroed || may_fill(bytes));
     void *start = NULL;
 
     *source = SOURCE_KEPT;
-    if (!is_sparse && !(start = reuse(bytes, align, pieces)))
+    if (!is_sparse && !(start = reuse(bytes, align, in_huge_pages, pieces)))
         start = share(bytes, align, pieces);
     if (!start)
-        start = map_new(bytes, align, is_sparse, pieces, source);
+        start = map_new(bytes, align, in_huge_pages, pieces, source);
     if (start && zeroed && *source != SOURCE_SMALL_PAGES)
         habit_spend(&large_objects.zeroed, bytes);
+    if (start && !zeroed && *source == SOURCE_HUGE_PAGES)
+        spend_doubtful(bytes);
     return start;
 }
 
@@ -297,14 +339,20 @@ size_t large_decay(bool all)
 }
 
 /* Tells of a new object in small pages. */
-static void note(const void *start, size_t bytes, bool zeroed)
+static void note(const char *start, size_t bytes, bool zeroed)
 {
-    if (!zeroed) {
+    size_t shown = doubtful_bytes(bytes);
+
+    if (!zeroed)
         zone_note_long(start, bytes);
-        return;
-    }
     lock_take(&large_objects.lock);
-    habit_note(&large_objects.zeroed, start, bytes);
+    if (zeroed) {
+        habit_note(&large_objects.zeroed, start, bytes);
+    } else if (large_objects.live_bytes >= HUGE_FROM / 2 &&
+               (large_objects.written.bytes == 0 || large_objects.since_noted >= NOTED_APART)) {
+        habit_note(&large_objects.written, start + bytes - shown, shown);
+        large_objects.since_noted = 0;
+    }
     lock_drop(&large_objects.lock);
 }
 
@@ -324,6 +372,7 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         set_pieces(&record, &pieces);
         put(&record);
         large_objects.used++;
+        large_objects.since_noted++;
         add_live(record.usable);
     }
     lock_drop(&large_objects.lock);
@@ -366,6 +415,7 @@ static size_t release(struct large_record *record)
 {
     struct large_record freed = *record;
 
+    habit_look(&large_objects.written, (void *)freed.start, freed.usable);
     drop(record);
     add_live(-freed.usable);
     keep_tail(&freed, freed.mapped, large_objects.live_bytes);
@@ -431,6 +481,7 @@ static void *move_or_copy(const struct large_record *record, size_t mapped, bool
 
 static void *grow(struct large_record *record, size_t usable)
 {
+    /* What grows is full. */
     bool in_huge_pages = is_huge(usable, large_objects.live_bytes - record->usable);
     size_t wanted[] = {with_room(usable, in_huge_pages), usable};
 
@@ -438,6 +489,7 @@ static void *grow(struct large_record *record, size_t usable)
         record->usable = usable;
         return (void *)record->start;
     }
+    habit_look(&large_objects.written, (void *)record->start, record->usable);
     for (int i = 0; i < 2; i++) {
         void *moved = move_or_copy(record, wanted[i], in_huge_pages);
         if (!moved)

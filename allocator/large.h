@@ -42,7 +42,9 @@ struct large_objects {
      * of their first range, by 1 more than their index. */
     struct kept_pieces *pieced;
     uint32_t pieced_used, pieced_free;
-    struct habit zeroed; /* what the program does with those that were to be zero */
+    struct habit zeroed;  /* what the program does with those that were to be zero */
+    struct habit written; /* and with the others, in whose ends it is told of */
+    unsigned since_noted; /* objects since it was told */
     struct lock lock;
 };
 

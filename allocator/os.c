@@ -214,6 +214,11 @@ bool os_populate(void *start, size_t bytes)
     return advise(start, bytes, MADV_POPULATE_WRITE);
 }
 
+bool os_can_count_resident(void)
+{
+    return !is_filtered();
+}
+
 bool os_count_resident(const void *start, size_t bytes, size_t *resident)
 {
     unsigned char pages[OS_COUNT_MOST];

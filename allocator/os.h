@@ -77,6 +77,8 @@ bool os_populate(void *start, size_t bytes);
  * that can't be told: not all of it is mapped any more, or there is a filter of system calls. */
 enum { OS_COUNT_MOST = 256 };
 bool os_count_resident(const void *start, size_t bytes, size_t *resident);
+/* Whether there is no such filter. */
+bool os_can_count_resident(void);
 /* The huge page of x86-64, and of arm64 with pages of 4 KiB. */
 #define OS_HUGE_BYTES ((size_t)2 << 20)
 /* Gives what a fresh range holds of whole huge pages its memory, a huge page each where the system

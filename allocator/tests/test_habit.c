@@ -1,6 +1,8 @@
 /* Credit for memory in huge pages, and what the zone does with it; this test looks inside the
  * library.  One case for each process. */
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "allocator/habit.h"
 #include "allocator/large.h"
@@ -291,6 +293,88 @@ static void test_zeroed_objects_of_kept_memory(void **state)
     (void)zeroed_object(MIB, 0);
 }
 
+/* How often huge pages were asked for. */
+static unsigned huge_calls;
+
+int madvise(void *start, size_t bytes, int advice)
+{
+    huge_calls += advice == MADV_HUGEPAGE;
+    return (int)syscall(SYS_madvise, start, bytes, advice);
+}
+
+/* Allocates `count` objects, of which the first `written` bytes are; returns how many have huge
+ * pages, or how many huge pages they share. */
+static unsigned allocate_written(char **objects, int count, size_t bytes, size_t written)
+{
+    unsigned before = huge_calls;
+
+    for (int i = 0; i < count; i++) {
+        objects[i] = mem_malloc(bytes);
+        assert_non_null(objects[i]);
+        write_pages(objects[i], written);
+    }
+    return huge_calls - before;
+}
+
+/* A program that writes little of many objects holds 16 MiB for nothing, whatever their size. */
+static void test_sparse_objects_get_small_pages(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    char *objects[COUNT];
+
+    assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 1), 1, 8);
+    assert_int_equal(allocate_written(objects, COUNT, 3 * MIB, 1), 0);
+    assert_int_equal(allocate_written(objects, COUNT, MIB, 1), 0);
+    /* Until it writes them. */
+    assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 3 * MIB), COUNT - 20, COUNT - 1);
+    /* If it stops to, a quarter of what it has at most. */
+    unsigned most = (unsigned)(large_objects.live_bytes / 4 / OS_HUGE_BYTES);
+    assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 1), 1, most);
+    assert_int_equal(allocate_written(objects, COUNT, 3 * MIB, 1), 0);
+}
+
+static void test_sparse_objects_share_none(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    char *objects[COUNT];
+
+    assert_in_range(allocate_written(objects, COUNT, 1000000, 1), 0, 8);
+    assert_int_equal(allocate_written(objects, COUNT, 1000000, 1), 0);
+}
+
+/* All but some that show whether that is still so. */
+static void test_written_objects_get_huge_pages(void **state)
+{
+    (void)state;
+    enum { COUNT = 60 };
+    char *objects[COUNT];
+
+    /* One is much enough. */
+    assert_int_equal(allocate_written(objects, 1, 64 * MIB, MIB), 1);
+    assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 3 * MIB), COUNT * 3 / 4, COUNT - 1);
+    /* Shared ones hold two. */
+    assert_in_range(allocate_written(objects, COUNT, 1000000, 1000000), COUNT * 3 / 8, COUNT / 2);
+}
+
+/* What is written late counts when it is freed. */
+static void test_objects_are_written_late(void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    char *objects[COUNT], *more[COUNT];
+
+    assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 1), 1, 8);
+    for (int i = 0; i < COUNT; i++) {
+        write_pages(objects[i], 3 * MIB);
+        mem_free(objects[i]);
+    }
+    (void)mem_idle();
+    assert_true(large_objects.written.credit_bytes > 0);
+    assert_in_range(allocate_written(more, COUNT, 3 * MIB, 3 * MIB), COUNT / 2, COUNT - 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +391,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_private_heaps_spend_none),
         cmocka_unit_test(test_large_objects_alone_do_not),
         cmocka_unit_test(test_zeroed_objects_of_kept_memory),
+        cmocka_unit_test(test_sparse_objects_get_small_pages),
+        cmocka_unit_test(test_sparse_objects_share_none),
+        cmocka_unit_test(test_written_objects_get_huge_pages),
+        cmocka_unit_test(test_objects_are_written_late),
     };
     /* Under a filter of system calls, as in some containers, nothing is asked and nothing earned.
      */

@@ -7,6 +7,13 @@
 
 static const size_t HUGE = (size_t)2 << 20, MUCH = (size_t)16 << 20, PART = (size_t)300 * 1024;
 
+/* As after many objects that were written to the end: those of these tests are not. */
+static void *trusted_alloc(size_t bytes)
+{
+    large_objects.written = (struct habit){.credit_bytes = MUCH};
+    return large_alloc(bytes, ALIGNMENT, false, NULL);
+}
+
 static void test_objects_share_huge_pages(void **state)
 {
     (void)state;
@@ -17,7 +24,7 @@ static void test_objects_share_huge_pages(void **state)
 
     /* Side by side, across the end of the first page too. */
     for (int i = 0; i < COUNT; i++) {
-        objects[i] = large_alloc(PART, ALIGNMENT, false, NULL);
+        objects[i] = trusted_alloc(PART);
         assert_ptr_equal(objects[i], objects[0] + (size_t)i * PART);
     }
     assert_int_equal((uintptr_t)objects[0] % HUGE, 0);
@@ -42,18 +49,18 @@ static void test_sharing_objects_grow(void **state)
 {
     (void)state;
     void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
-    char *first = large_alloc(PART, ALIGNMENT, false, NULL);
+    char *first = trusted_alloc(PART);
     memset(first, 1, PART);
 
     /* Into what is kept behind it, and beyond the page to a mapping of its own. */
     assert_ptr_equal(large_resize(first, 2 * PART), first);
-    char *behind = large_alloc(PART, ALIGNMENT, false, NULL);
+    char *behind = trusted_alloc(PART);
     assert_ptr_equal(behind, first + 2 * PART);
     char *moved = large_resize(first, 3 * PART);
     assert_true(moved && moved != first);
     for (size_t i = 0; i < PART; i++)
         assert_int_equal(moved[i], 1);
-    assert_ptr_equal(large_alloc(PART, ALIGNMENT, false, NULL), first);
+    assert_ptr_equal(trusted_alloc(PART), first);
     (void)large_free(first, NULL);
     (void)large_free(behind, NULL);
     (void)large_free(moved, NULL);
@@ -96,8 +103,7 @@ static void test_sharing_at_random(void **state)
             objects[i].start = NULL;
             continue;
         }
-        objects[i].start =
-            start ? large_resize(start, bytes) : large_alloc(bytes, ALIGNMENT, false, NULL);
+        objects[i].start = start ? large_resize(start, bytes) : trusted_alloc(bytes);
         assert_non_null(objects[i].start);
         /* What is new is ours alone, and what was moved still there. */
         if (start)
@@ -144,7 +150,7 @@ static void fill(char *objects[FILL], char *start)
 {
     reserve_at = start;
     for (int i = 0; i < FILL; i++) {
-        objects[i] = large_alloc(RANGE / FILL, ALIGNMENT, false, NULL);
+        objects[i] = trusted_alloc(RANGE / FILL);
         assert_ptr_equal(objects[i], start + (size_t)i * (RANGE / FILL));
         stamp(objects[i], RANGE / FILL, i);
     }
