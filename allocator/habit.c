@@ -17,11 +17,12 @@ enum {
 static bool count_written(const struct habit *habit, size_t *written)
 {
     const size_t page = os_page_bytes(), pages = habit->bytes / page;
-    size_t shown = pages < OS_COUNT_MOST ? pages : OS_COUNT_MOST, resident;
+    size_t shown = habit->shown_bytes / page, resident;
 
-    if (shown == 0 || !os_count_resident(habit->end - shown * page, shown * page, &resident))
+    if (shown > OS_COUNT_MOST)
+        shown = OS_COUNT_MOST;
+    if (pages == 0 || !os_count_resident(habit->end - shown * page, shown * page, &resident))
         return false;
-    /* Its end stands for all of it. */
     *written = pages * resident / shown;
     return true;
 }
@@ -53,7 +54,7 @@ bool habit_earn(struct habit *habit, size_t credit_bytes)
     return true;
 }
 
-void habit_note(struct habit *habit, const void *start, size_t bytes)
+void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t shown_bytes)
 {
     uintptr_t first = os_round_to_page((uintptr_t)start);
     uintptr_t end = ((uintptr_t)start + bytes) & ~(os_page_bytes() - 1);
@@ -63,6 +64,12 @@ void habit_note(struct habit *habit, const void *start, size_t bytes)
     learn(habit);
     habit->end = (const char *)end;
     habit->bytes = end - first;
+    habit->shown_bytes = shown_bytes < end - first ? shown_bytes : end - first;
+}
+
+void habit_note(struct habit *habit, const void *start, size_t bytes)
+{
+    habit_note_end(habit, start, bytes, bytes);
 }
 
 void habit_look(struct habit *habit, const void *start, size_t bytes)

@@ -6,10 +6,10 @@
  * that is there from the start, in huge pages or left by freed objects, and those that were not
  * cost what several others earned.
  *
- * Invariant: [end - bytes, end), whole pages, is, or was once, the program's, and the system gave
- * memory to those of its pages alone that were written, or read where they are to be zero; and took
- * none back unless it was unmapped. (Where the system gives huge pages unasked all of it may have
- * memory; then credit changes little.)
+ * Invariant: [end - bytes, end), whole pages, is, or was once, the program's, and of its last
+ * shown_bytes the system gave memory to those pages alone that were written, or read where they are
+ * to be zero; and took none back unless it was unmapped. (Where the system gives huge pages unasked
+ * all of it may have memory; then credit changes little.)
  *
  * Its user's lock guards it. */
 #ifndef ALLOCATOR_HABIT_H
@@ -19,14 +19,17 @@
 #include <stddef.h>
 
 struct habit {
-    const char *end; /* of the last range */
-    size_t bytes;    /* of it */
+    const char *end;    /* of the last range */
+    size_t bytes;       /* of it */
+    size_t shown_bytes; /* of its end, which stand for all of it */
     size_t credit_bytes;
 };
 
 /* Tells of a range that a program will own and that holds no memory yet, and looks at the one
  * before. */
 void habit_note(struct habit *habit, const void *start, size_t bytes);
+/* The same where no more than the last `shown_bytes` hold none. */
+void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t shown_bytes);
 /* Tells that memory of [start, start + bytes) is about to go, and looks at the last range where it
  * lies there. */
 void habit_look(struct habit *habit, const void *start, size_t bytes);

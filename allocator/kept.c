@@ -1,5 +1,7 @@
 #include "allocator/kept.h"
 
+#include <string.h>
+
 #include "allocator/shared.h"
 
 /* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
@@ -37,9 +39,11 @@ static struct kept_range *range_of(size_t index)
     return &mappings[index].range;
 }
 
-uint32_t kept_new_id(void)
+uint32_t kept_new_id(bool is_huge)
 {
-    return ++kept.last_id & ~KEPT_SHARED;
+    uint32_t id = ++kept.last_id & ~(KEPT_SHARED | KEPT_HUGE);
+
+    return is_huge ? id | KEPT_HUGE : id;
 }
 
 static void forget(size_t index)
@@ -391,7 +395,7 @@ static bool move_end(size_t index, size_t bytes, char *target, struct kept_piece
         os_move((char *)range.start + range.bytes - *moved, *moved, target);
     if (result == OS_MOVED) {
         cut_end(index, *moved);
-        add_piece(pieces, target, *moved, kept_new_id());
+        add_piece(pieces, target, *moved, kept_new_id(false));
         return true;
     }
     mappings[index].is_pinned = true;
@@ -424,7 +428,7 @@ static void *assemble(size_t bytes, unsigned pieces_most, size_t live_bytes,
     if (!start)
         return NULL;
     if (filled < bytes)
-        add_piece(pieces, start + filled, bytes - filled, kept_new_id());
+        add_piece(pieces, start + filled, bytes - filled, kept_new_id(false));
     kept_replace(bytes - filled, 0, live_bytes);
     return start;
 }
@@ -464,6 +468,22 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
         raise_most(missed, live_bytes);
     }
     return start;
+}
+
+void *kept_take_zero(size_t bytes, struct kept_pieces *pieces)
+{
+    size_t best = KEPT_MAPPINGS;
+
+    pieces->count = 0;
+    for (size_t i = 0; i < kept.count; i++)
+        if (range_of(i)->bytes >= bytes && !kept_is_huge(range_of(i)->id) &&
+            (best == KEPT_MAPPINGS || range_of(i)->bytes < range_of(best)->bytes))
+            best = i;
+    if (best == KEPT_MAPPINGS)
+        return NULL;
+    void *start = cut_run(best, 1, bytes, pieces);
+    kept.reused_bytes += bytes;
+    return os_purge(start, bytes) ? start : memset(start, 0, bytes);
 }
 
 /* The smallest mapping that holds `bytes` at a multiple of `align`; KEPT_MAPPINGS where none does,

@@ -32,9 +32,17 @@ struct kept_range {
  * ranges: the system would hold all of its memory, though it would not show. */
 #define KEPT_SHARED (UINT32_C(1) << 31)
 
+/* And of those in mappings that the system may use huge pages for. */
+#define KEPT_HUGE (UINT32_C(1) << 30)
+
 static inline bool kept_is_shared(uint32_t id)
 {
     return (id & KEPT_SHARED) != 0;
+}
+
+static inline bool kept_is_huge(uint32_t id)
+{
+    return (id & (KEPT_SHARED | KEPT_HUGE)) != 0;
 }
 
 enum { KEPT_MAPPINGS = 256 };
@@ -52,8 +60,8 @@ struct kept {
 /* Those of all threads; large_objects.lock guards them. */
 extern struct kept kept HIDDEN;
 
-/* The id of a new mapping. */
-uint32_t kept_new_id(void);
+/* The id of a new mapping; the system may use huge pages for it, or not. */
+uint32_t kept_new_id(bool is_huge);
 /* Keeps a freed range, or unmaps it where the `freed_bytes` that it is a part of are much more than
  * is worth keeping beside `live_bytes` of large objects. */
 void kept_put(struct kept_range freed, size_t freed_bytes, size_t live_bytes);
@@ -72,6 +80,9 @@ struct kept_pieces {
  * `pieces_most`, 1 to KEPT_PIECES_MOST, pieces; NULL where a new mapping is better.  Two or more
  * take the place of one mapping of `bytes`. */
 void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct kept_pieces *pieces);
+/* The same, cut from one mapping in small pages, for memory that reads as zero and is given anew
+ * where it is written. */
+void *kept_take_zero(size_t bytes, struct kept_pieces *pieces);
 /* The same, cut from one mapping and at a multiple of `align`; NULL where none holds that. */
 void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces);
 /* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept, or

@@ -132,6 +132,11 @@ static size_t doubtful_bytes(size_t bytes)
     return bytes < OS_HUGE_BYTES ? bytes : OS_HUGE_BYTES;
 }
 
+static bool may_spend(struct habit *habit, size_t bytes, size_t most)
+{
+    return habit_allows(habit, bytes, 2 * most) || (bytes <= most && habit_earn(habit, most));
+}
+
 /* Whether the program writes what it allocates, as far as that is known, so that memory in huge
  * pages is not for nothing (EXPERIMENTS.md, "Large objects of which little is written"). */
 static bool may_fill(size_t bytes)
@@ -139,8 +144,8 @@ static bool may_fill(size_t bytes)
     size_t part = large_objects.live_bytes >> CREDIT_SHIFT;
     size_t most = part < FIRST_CREDIT_BYTES ? FIRST_CREDIT_BYTES : part;
 
-    return habit_allows(&large_objects.written, doubtful_bytes(bytes), 2 * most) ||
-           habit_earn(&large_objects.written, most) || !os_can_count_resident();
+    return may_spend(&large_objects.written, doubtful_bytes(bytes), most) ||
+           !os_can_count_resident();
 }
 
 static void spend_doubtful(size_t bytes)
@@ -148,6 +153,17 @@ static void spend_doubtful(size_t bytes)
     size_t credit = large_objects.written.credit_bytes, doubtful = doubtful_bytes(bytes);
 
     habit_spend(&large_objects.written, doubtful < credit ? doubtful : credit);
+}
+
+/* Whether it writes what is to be zero, so that clearing memory that is there costs less than its
+ * page faults and is not for nothing.  Should it stop to, it holds half as much as is live for
+ * nothing, and what was kept anyway. */
+static bool may_clear(size_t bytes)
+{
+    enum { TIMES = 4 }; /* what one that is looked at earns: the others need not show anything */
+
+    return may_spend(&large_objects.zeroed, bytes,
+                     large_objects.live_bytes / 2 + TIMES * kept.bytes);
 }
 
 /* --- objects of several pieces --------------------------------------------------------------- */
@@ -283,7 +299,7 @@ static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
 }
 
 /* Where the memory of an object comes from. */
-enum source { SOURCE_KEPT, SOURCE_HUGE_PAGES, SOURCE_SMALL_PAGES };
+enum source { SOURCE_KEPT, SOURCE_HUGE_PAGES, SOURCE_SMALL_PAGES }; /* the last hold no memory */
 
 static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept_pieces *pieces,
                      enum source *source)
@@ -292,7 +308,7 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept
 
     *source = in_huge_pages ? SOURCE_HUGE_PAGES : SOURCE_SMALL_PAGES;
     pieces->count = 1;
-    pieces->ranges[0] = (struct kept_range){(uintptr_t)start, bytes, kept_new_id()};
+    pieces->ranges[0] = (struct kept_range){(uintptr_t)start, bytes, kept_new_id(in_huge_pages)};
     if (start)
         kept_replace(bytes, 0, large_objects.live_bytes);
     return start;
@@ -303,14 +319,15 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept
 static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
                     enum source *source)
 {
-    bool is_sparse =
-        zeroed && !habit_allows(&large_objects.zeroed, bytes, large_objects.live_bytes);
+    bool is_sparse = zeroed && !may_clear(bytes);
     bool in_huge_pages =
         !is_sparse && is_huge(bytes, large_objects.live_bytes) && (zeroed || may_fill(bytes));
     void *start = NULL;
 
-    *source = SOURCE_KEPT;
-    if (!is_sparse && !(start = reuse(bytes, align, in_huge_pages, pieces)))
+    *source = is_sparse ? SOURCE_SMALL_PAGES : SOURCE_KEPT;
+    if (is_sparse)
+        start = align <= os_page_bytes() ? kept_take_zero(bytes, pieces) : NULL;
+    else if (!(start = reuse(bytes, align, in_huge_pages, pieces)))
         start = share(bytes, align, pieces);
     if (!start)
         start = map_new(bytes, align, in_huge_pages, pieces, source);
@@ -338,21 +355,44 @@ size_t large_decay(bool all)
     return given;
 }
 
-/* Tells of a new object in small pages. */
-static void note(const char *start, size_t bytes, bool zeroed)
+/* Whether the next object shows what the program does with such ones; counts it.  The written ones
+ * matter where large objects are about to have huge pages. */
+static bool is_shown(bool zeroed)
 {
-    size_t shown = doubtful_bytes(bytes);
+    struct habit *habit = zeroed ? &large_objects.zeroed : &large_objects.written;
+    unsigned *since = zeroed ? &large_objects.since_zeroed : &large_objects.since_written;
+    bool matters = zeroed || large_objects.live_bytes >= HUGE_FROM / 2;
 
-    if (!zeroed)
-        zone_note_long(start, bytes);
-    lock_take(&large_objects.lock);
-    if (zeroed) {
-        habit_note(&large_objects.zeroed, start, bytes);
-    } else if (large_objects.live_bytes >= HUGE_FROM / 2 &&
-               (large_objects.written.bytes == 0 || large_objects.since_noted >= NOTED_APART)) {
-        habit_note(&large_objects.written, start + bytes - shown, shown);
-        large_objects.since_noted = 0;
+    if (!matters || (habit->bytes > 0 && ++*since < NOTED_APART))
+        return false;
+    *since = 0;
+    return true;
+}
+
+/* Clears an object of kept memory, but for its last page, which gets none, if that is to show
+ * whether it is written; whether it does, it returns. */
+static bool clear(char *start, size_t bytes, bool shows)
+{
+    size_t shown = os_page_bytes();
+
+    if (shows && os_purge(start + bytes - shown, shown)) {
+        memset(start, 0, bytes - shown);
+        return true;
     }
+    memset(start, 0, bytes);
+    return false;
+}
+
+/* Tells of a new object, whose last `shown_bytes` hold no memory. */
+static void note(const char *start, size_t bytes, bool zeroed, size_t shown_bytes)
+{
+    size_t doubtful = doubtful_bytes(bytes);
+
+    lock_take(&large_objects.lock);
+    if (zeroed)
+        habit_note_end(&large_objects.zeroed, start, bytes, shown_bytes);
+    else
+        habit_note(&large_objects.written, start + bytes - doubtful, doubtful);
     lock_drop(&large_objects.lock);
 }
 
@@ -361,7 +401,9 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     struct kept_pieces pieces;
     enum source source;
+    size_t shown_bytes = record.usable;
     void *start = NULL;
+    bool shows = false;
 
     record.mapped = record.usable;
     lock_take(&large_objects.lock);
@@ -372,13 +414,24 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         set_pieces(&record, &pieces);
         put(&record);
         large_objects.used++;
-        large_objects.since_noted++;
         add_live(record.usable);
+        if (source == SOURCE_SMALL_PAGES ||
+            (zeroed && large_objects.zeroed.credit_bytes < record.usable &&
+             !kept_is_huge(pieces.ranges[pieces.count - 1].id)))
+            shows = is_shown(zeroed);
     }
     lock_drop(&large_objects.lock);
-    if (start && source == SOURCE_SMALL_PAGES)
-        note(start, record.usable, zeroed);
-    return start && zeroed && source == SOURCE_KEPT ? memset(start, 0, bytes) : start;
+    if (!start)
+        return NULL;
+    if (zeroed && source == SOURCE_KEPT) {
+        shows = clear(start, record.usable, shows);
+        shown_bytes = os_page_bytes();
+    }
+    if (shows)
+        note(start, record.usable, zeroed, shown_bytes);
+    if (source == SOURCE_SMALL_PAGES && !zeroed)
+        zone_note_long(start, record.usable);
+    return start;
 }
 
 bool large_is_full(void)
@@ -411,11 +464,18 @@ bool large_contains(const void *address)
     return found;
 }
 
+/* Before the memory of an object goes elsewhere. */
+static void look_at(const struct large_record *record)
+{
+    habit_look(&large_objects.written, (void *)record->start, record->usable);
+    habit_look(&large_objects.zeroed, (void *)record->start, record->usable);
+}
+
 static size_t release(struct large_record *record)
 {
     struct large_record freed = *record;
 
-    habit_look(&large_objects.written, (void *)freed.start, freed.usable);
+    look_at(record);
     drop(record);
     add_live(-freed.usable);
     keep_tail(&freed, freed.mapped, large_objects.live_bytes);
@@ -489,17 +549,18 @@ static void *grow(struct large_record *record, size_t usable)
         record->usable = usable;
         return (void *)record->start;
     }
-    habit_look(&large_objects.written, (void *)record->start, record->usable);
+    look_at(record);
     for (int i = 0; i < 2; i++) {
         void *moved = move_or_copy(record, wanted[i], in_huge_pages);
         if (!moved)
             continue;
         bool is_same = (uintptr_t)moved == record->start;
-        struct large_record resized = {.start = (uintptr_t)moved,
-                                       .usable = usable,
-                                       .mapped = wanted[i],
-                                       .owner = record->owner,
-                                       .id = is_same ? record->id : kept_new_id()};
+        struct large_record resized = {
+            .start = (uintptr_t)moved,
+            .usable = usable,
+            .mapped = wanted[i],
+            .owner = record->owner,
+            .id = is_same && !in_huge_pages ? record->id : kept_new_id(in_huge_pages)};
         kept_replace(usable - record->mapped, wanted[i] - usable, large_objects.live_bytes);
         drop(record);
         put(&resized);

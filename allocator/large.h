@@ -42,9 +42,10 @@ struct large_objects {
      * of their first range, by 1 more than their index. */
     struct kept_pieces *pieced;
     uint32_t pieced_used, pieced_free;
-    struct habit zeroed;  /* what the program does with those that were to be zero */
-    struct habit written; /* and with the others, in whose ends it is told of */
-    unsigned since_noted; /* objects since it was told */
+    /* What the program does with those that were to be zero, and with the others, and how many
+     * there were since each was told of one. */
+    struct habit zeroed, written;
+    unsigned since_zeroed, since_written;
     struct lock lock;
 };
 

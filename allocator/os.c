@@ -209,6 +209,11 @@ void os_purge_add(struct os_purge *purge, void *start, size_t bytes)
         os_purge_finish(purge);
 }
 
+bool os_purge(void *start, size_t bytes)
+{
+    return advise(start, bytes, MADV_DONTNEED);
+}
+
 bool os_populate(void *start, size_t bytes)
 {
     return advise(start, bytes, MADV_POPULATE_WRITE);

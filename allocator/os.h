@@ -70,6 +70,9 @@ void os_purge_add(struct os_purge *purge, void *start, size_t bytes);
 /* Lets all that were added go. */
 void os_purge_finish(struct os_purge *purge);
 
+/* The same for one range; returns false where the kernel refuses, as for memory that is locked. */
+bool os_purge(void *start, size_t bytes);
+
 /* Gives a range its memory at once, which costs less than a page fault for each page; returns false
  * where the kernel (before Linux 5.14) can't or has no memory. */
 bool os_populate(void *start, size_t bytes);
