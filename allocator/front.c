@@ -94,13 +94,16 @@ static void widen_bin(struct front *front, unsigned kind)
 }
 
 /* The most objects that a bin should hold now. */
-static unsigned most_for(unsigned kind)
+static unsigned most_for(const struct front *front, unsigned kind)
 {
-    unsigned size_class = kind - UNIT_SLAB, least = front_capacities[size_class];
+    unsigned size_class = kind - UNIT_SLAB;
+    unsigned least = (unsigned)front_capacities[size_class] << front->pressed[size_class];
     unsigned shift = os_is_single_threaded() ? FRONT_PART_SHIFT : FRONT_PART_SHIFT_SHARED;
     size_t part_bytes = slab_class_units(size_class) << UNIT_SHIFT >> shift;
     unsigned most = wide_capacity(kind);
 
+    if (least >= most)
+        return most;
     if (part_bytes <= least * slab_class_bytes(size_class))
         return least;
     if (part_bytes >= most * slab_class_bytes(size_class))
@@ -131,7 +134,7 @@ static unsigned raise_limit(struct front *front, unsigned kind)
     if (front->bottoms[kind] == 0)
         place_bin(front, kind);
     unsigned room = get_room(front, kind);
-    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(kind);
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(front, kind);
     room = wanted < most ? wanted : most;
     if (room > places_for(front, kind)) {
         if (get_top(front, kind) == front->bottoms[kind])
@@ -198,6 +201,7 @@ static void flush_idle(struct front *front)
         if (allocations == front->seen[c]) {
             flush_bin(front, kind);
             set_room(front, kind, get_room(front, kind) / 4);
+            front->pressed[c] = 0;
         }
         front->seen[c] = allocations;
     }
@@ -213,7 +217,9 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
         wanted = room;
-    lock_take(&set->classes[size_class].lock);
+    if (lock_take_waits(&set->classes[size_class].lock) &&
+        front->pressed[size_class] < FRONT_MOST_PRESSED)
+        front->pressed[size_class]++;
     unsigned got = depot_take(set, size_class, objects_of(front, kind), wanted);
     if (got == 0)
         got = slab_take(set, size_class, objects_of(front, kind), wanted);

@@ -36,7 +36,8 @@ enum {
     FRONT_SMALL_BYTES = 128,
     FRONT_MOST_BYTES = 4096,
     FRONT_PART_SHIFT = 5,
-    FRONT_PART_SHIFT_SHARED = 7
+    FRONT_PART_SHIFT_SHARED = 7,
+    FRONT_MOST_PRESSED = 4
 };
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
@@ -66,6 +67,9 @@ struct front {
     /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
      * for idle ones, one less where it ran over since. */
     uint16_t calls, seen[SLAB_CLASSES];
+    /* How often each bin met another thread at its class's slabs, FRONT_MOST_PRESSED at most, since
+     * it was idle: it holds twice as much each time, to come less often. */
+    uint8_t pressed[SLAB_CLASSES];
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */

@@ -35,6 +35,15 @@ static inline void lock_take(struct lock *lock)
         lock_take_slow(lock);
 }
 
+/* The same; returns whether it had to wait. */
+static inline bool lock_take_waits(struct lock *lock)
+{
+    if (lock_try(lock))
+        return false;
+    lock_take_slow(lock);
+    return true;
+}
+
 static inline void lock_drop(struct lock *lock)
 {
     if (os_is_single_threaded()) {

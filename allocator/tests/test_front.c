@@ -3,6 +3,9 @@
 #include "allocator/heaps.h"
 #include "allocator/tests/test_common.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 enum { MANY = 4096, FEW = 12, BYTES = 512 };
 static const unsigned kind = UNIT_SLAB + BYTES / 16 - 1;
 static void *objects[MANY];
@@ -157,6 +160,48 @@ static void test_repair_finds_the_bins(void **state)
     assert_int_equal(front.limits[moving], FRONT_WIDE_AT);
 }
 
+static pthread_barrier_t is_held;
+
+/* Holds a lock until somebody sleeps for it. */
+static void *be_in_the_way(void *lock)
+{
+    lock_take(lock);
+    (void)pthread_barrier_wait(&is_held);
+    while (__atomic_load_n(&((struct lock *)lock)->state, __ATOMIC_RELAXED) != LOCK_CONTENDED)
+        (void)sched_yield();
+    lock_drop(lock);
+    return NULL;
+}
+
+/* A bin that meets another thread at its class's slabs holds twice as much, until it is idle. */
+static void test_a_pressed_bin_holds_more(void **state)
+{
+    (void)state;
+    const struct front *front = &heap_plain.front;
+    const unsigned size_class = kind - UNIT_SLAB;
+    pthread_t thread;
+
+    (void)mem_idle();
+    assert_int_equal(front->pressed[size_class], 0);
+    assert_int_equal(pthread_barrier_init(&is_held, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, be_in_the_way,
+                                    &heap_slabs_of(&heap_plain)->classes[size_class].lock),
+                     0);
+    (void)pthread_barrier_wait(&is_held);
+    mem_free(mem_malloc(BYTES));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(front->pressed[size_class], 1);
+    allocate(8 * FEW);
+    free_last_first(8 * FEW);
+    assert_in_range(front_held(front, kind), narrow_capacity() + 1, 2 * narrow_capacity());
+
+    for (int i = 0; i < MANY; i++)
+        objects[i] = mem_malloc(48);
+    for (int i = 0; i < MANY; i++)
+        mem_free(objects[i]);
+    assert_int_equal(front->pressed[size_class], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +210,8 @@ int main(void)
         cmocka_unit_test(test_idle_bins_are_emptied),
         cmocka_unit_test(test_a_bin_that_moves_is_empty),
         cmocka_unit_test(test_repair_finds_the_bins),
+        /* Last, because there may be a second thread from here on. */
+        cmocka_unit_test(test_a_pressed_bin_holds_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
