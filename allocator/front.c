@@ -202,9 +202,29 @@ static void flush_idle(struct front *front)
             flush_bin(front, kind);
             set_room(front, kind, get_room(front, kind) / 4);
             front->pressed[c] = 0;
+            front->turns[c] = 0;
         }
         front->seen[c] = allocations;
     }
+}
+
+static void press(struct front *front, unsigned size_class)
+{
+    if (front->pressed[size_class] < FRONT_MOST_PRESSED)
+        front->pressed[size_class]++;
+}
+
+/* A bin runs over, or empty: what it puts back and takes again costs more than holding it. Where
+ * there are several threads the depot holds that. */
+static void note_turn(struct front *front, unsigned size_class, bool runs_over)
+{
+    uint8_t *turns = &front->turns[size_class];
+
+    if (runs_over == *turns % 2)
+        return;
+    *turns = (uint8_t)((*turns + 1) % FRONT_TURNS);
+    if (*turns == 0 && os_is_single_threaded())
+        press(front, size_class);
 }
 
 void *front_refill(struct front *front, struct slab_set *set, unsigned size_class)
@@ -212,14 +232,14 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     unsigned kind = UNIT_SLAB + size_class;
     void *object;
 
+    note_turn(front, size_class, false);
     unsigned room = raise_limit(front, kind);
     unsigned wanted = room / 2;
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
         wanted = room;
-    if (lock_take_waits(&set->classes[size_class].lock) &&
-        front->pressed[size_class] < FRONT_MOST_PRESSED)
-        front->pressed[size_class]++;
+    if (lock_take_waits(&set->classes[size_class].lock))
+        press(front, size_class);
     unsigned got = depot_take(set, size_class, objects_of(front, kind), wanted);
     if (got == 0)
         got = slab_take(set, size_class, objects_of(front, kind), wanted);
@@ -242,6 +262,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         fault_die("double free", object);
     unsigned room = raise_limit(front, kind);
     if (count >= room) {
+        note_turn(front, size_class, true);
         /* The oldest go: they are the least likely to be in the processor's cache. */
         unsigned going = count - room / 2;
         void *old[FRONT_MOST_SMALL];

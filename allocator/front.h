@@ -37,7 +37,8 @@ enum {
     FRONT_MOST_BYTES = 4096,
     FRONT_PART_SHIFT = 5,
     FRONT_PART_SHIFT_SHARED = 7,
-    FRONT_MOST_PRESSED = 4
+    FRONT_MOST_PRESSED = 4,
+    FRONT_TURNS = 64 /* an even number */
 };
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
@@ -67,9 +68,11 @@ struct front {
     /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
      * for idle ones, one less where it ran over since. */
     uint16_t calls, seen[SLAB_CLASSES];
-    /* How often each bin met another thread at its class's slabs, FRONT_MOST_PRESSED at most, since
-     * it was idle: it holds twice as much each time, to come less often. */
-    uint8_t pressed[SLAB_CLASSES];
+    /* How often each bin had reason to hold twice as much, since it was idle: it met another thread
+     * at its class's slabs, or turned FRONT_TURNS times from running over to running empty or back.
+     */
+    uint8_t pressed[SLAB_CLASSES]; /* FRONT_MOST_PRESSED at most */
+    uint8_t turns[SLAB_CLASSES];   /* odd where it ran over last */
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */

@@ -160,6 +160,37 @@ static void test_repair_finds_the_bins(void **state)
     assert_int_equal(front.limits[moving], FRONT_WIDE_AT);
 }
 
+/* One that runs over and empty in turn comes to hold what goes to and fro. */
+static void test_a_bin_that_turns_holds_more(void **state)
+{
+    (void)state;
+    enum { WAVE = 24, WAVES = 300 };
+    const struct front *front = &heap_plain.front;
+    unsigned before = 0;
+
+    (void)mem_idle();
+    assert_true(WAVE > 2 * narrow_capacity());
+    for (int i = 0; i < WAVES; i++) {
+        allocate(WAVE);
+        free_last_first(WAVE);
+        /* A few only show nothing. */
+        if (i < FRONT_TURNS / 4)
+            assert_int_equal(front->pressed[kind - UNIT_SLAB], 0);
+        if (i == WAVES - 2)
+            before = heap_plain.slow_calls;
+    }
+    assert_in_range(front_held(front, kind), WAVE, 4 * narrow_capacity());
+    assert_int_equal(heap_plain.slow_calls, before);
+
+    /* Until it is idle. */
+    for (int i = 0; i < MANY; i++)
+        objects[i] = mem_malloc(48);
+    for (int i = 0; i < MANY; i++)
+        mem_free(objects[i]);
+    assert_int_equal(front_held(front, kind), 0);
+    assert_int_equal(front->pressed[kind - UNIT_SLAB], 0);
+}
+
 static pthread_barrier_t is_held;
 
 /* Holds a lock until somebody sleeps for it. */
@@ -210,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_idle_bins_are_emptied),
         cmocka_unit_test(test_a_bin_that_moves_is_empty),
         cmocka_unit_test(test_repair_finds_the_bins),
+        cmocka_unit_test(test_a_bin_that_turns_holds_more),
         /* Last, because there may be a second thread from here on. */
         cmocka_unit_test(test_a_pressed_bin_holds_more),
     };
