@@ -49,8 +49,8 @@ struct block_front {
     uint32_t held;
     uint32_t next;   /* the place for the next block */
     uint32_t spills; /* how often it made room, or held one on trial */
-    bool
-        was_hit; /* served a request since its bound was adapted, or would have with a larger one */
+    /* Served a request since its bound was adapted, or would have with a larger one. */
+    bool was_hit;
 };
 
 static inline bool block_front_serves(size_t size)
@@ -169,8 +169,10 @@ ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, siz
 /* Tells of a request that it did not serve. */
 static inline void block_front_miss(struct block_front *front, size_t bytes)
 {
-    if (block_front_fits(block_size_for(bytes), front->refused_bytes))
+    if (block_front_fits(block_size_for(bytes), front->refused_bytes)) {
+        front->refused_bytes = 0;
         front->was_hit = true;
+    }
 }
 
 /* Whether a block of this size can be held without putting others back. */

@@ -12,6 +12,8 @@ enum { FIRST_LIMIT = 4 };
 /* Refills and spills between two looks for bins that are idle: more often costs more than it saves,
  * most of all where threads hand objects to each other (EXPERIMENTS.md, "What a bin holds"). */
 enum { CALLS_PER_LOOK = 16, CALLS_PER_LOOK_SHARED = 32 }; /* powers of two */
+/* After so many looks bins need new reasons to hold what they do. */
+enum { LOOKS_PER_RELIEF = 64 }; /* a power of two */
 
 static uint64_t get_top(const struct front *front, unsigned kind)
 {
@@ -193,6 +195,7 @@ static void flush_idle(struct front *front)
 
     if (++front->calls & (period - 1))
         return;
+    bool relieves = (front->calls & (LOOKS_PER_RELIEF * period - 1)) == 0;
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         unsigned kind = UNIT_SLAB + c;
         if (front->bottoms[kind] == 0)
@@ -203,6 +206,8 @@ static void flush_idle(struct front *front)
             set_room(front, kind, get_room(front, kind) / 4);
             front->pressed[c] = 0;
             front->turns[c] = 0;
+        } else if (relieves && front->pressed[c] > 0) {
+            front->pressed[c]--;
         }
         front->seen[c] = allocations;
     }

@@ -30,7 +30,8 @@ enum {
     /* A bin holds up to this many objects of up to FRONT_SMALL_BYTES, and of larger ones up to
      * FRONT_MOST_BYTES, half a slab, because what it holds keeps the slabs that it comes from; or
      * 1 / 2^FRONT_PART_SHIFT of what the slabs of its class hold, where several threads run a
-     * quarter of that each, if that is more (EXPERIMENTS.md, "What a bin holds"). */
+     * quarter of that each, if that is more, or as often twice as much as it is pressed
+     * (EXPERIMENTS.md, "What a bin holds" and "A depot"). */
     FRONT_MOST_OBJECTS = 64,
     FRONT_MOST_SMALL = 256, /* of up to FRONT_SMALL_BYTES */
     FRONT_SMALL_BYTES = 128,
@@ -68,9 +69,9 @@ struct front {
     /* Refills and spills so far, and what each bin's count of allocations ended in at the last look
      * for idle ones, one less where it ran over since. */
     uint16_t calls, seen[SLAB_CLASSES];
-    /* How often each bin had reason to hold twice as much, since it was idle: it met another thread
-     * at its class's slabs, or turned FRONT_TURNS times from running over to running empty or back.
-     */
+    /* How often each bin had reason to hold twice as much lately: it met another thread at its
+     * class's slabs, or, in a process of one thread, turned FRONT_TURNS times from running over to
+     * running empty or back. */
     uint8_t pressed[SLAB_CLASSES]; /* FRONT_MOST_PRESSED at most */
     uint8_t turns[SLAB_CLASSES];   /* odd where it ran over last */
 };

@@ -8,6 +8,7 @@ enum {
     /* What a byte that was written earns.  Memory in huge pages proves nothing, so that a heap that
      * grows by long runs alone has four of five bytes there. */
     EARNED = 4,
+    EARNED_EARLY = 16, /* before its time: with others that show nothing in between */
     /* What one costs that was not: with fewer than 9 of 11 written nothing is left. */
     LOST = 18
 };
@@ -21,7 +22,8 @@ static bool count_written(const struct habit *habit, size_t *written)
 
     if (shown > OS_COUNT_MOST)
         shown = OS_COUNT_MOST;
-    if (pages == 0 || !os_count_resident(habit->end - shown * page, shown * page, &resident))
+    if (pages == 0 || shown == 0 ||
+        !os_count_resident(habit->end - shown * page, shown * page, &resident))
         return false;
     *written = pages * resident / shown;
     return true;
@@ -42,15 +44,15 @@ static void learn(struct habit *habit)
     habit->credit_bytes = earned > lost ? earned - lost : 0;
 }
 
-bool habit_earn(struct habit *habit, size_t credit_bytes)
+bool habit_earn(struct habit *habit)
 {
-    const size_t pages = habit->bytes / os_page_bytes();
+    const size_t page = os_page_bytes(), pages = habit->bytes / page;
     size_t written;
 
     if (!count_written(habit, &written) || EARNED * written <= LOST * (pages - written))
         return false;
     habit->bytes = 0;
-    habit->credit_bytes = credit_bytes;
+    habit->credit_bytes += EARNED_EARLY * written * page;
     return true;
 }
 

@@ -1,10 +1,10 @@
 /* Whether a program writes what it asks for in one piece.
  *
  * What lies in a huge page has memory whether the program writes it or not, which suits objects of
- * many pages only where those are written to the end.  So each long range in small pages is looked
- * at when the next one comes: those of its pages that were written by then earn credit for memory
- * that is there from the start, in huge pages or left by freed objects, and those that were not
- * cost what several others earned.
+ * many pages only where those are written to the end.  So a long range in small pages is looked at
+ * when the next one comes, or before its memory goes: those of its pages that were written by then
+ * earn credit for memory that is there from the start, in huge pages or left by freed objects, and
+ * those that were not cost what several others earned.
  *
  * Invariant: [end - bytes, end), whole pages, is, or was once, the program's, and of its last
  * shown_bytes the system gave memory to those pages alone that were written, or read where they are
@@ -33,9 +33,9 @@ void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t
 /* Tells that memory of [start, start + bytes) is about to go, and looks at the last range where it
  * lies there. */
 void habit_look(struct habit *habit, const void *start, size_t bytes);
-/* Looks at the last range before its time: if most of it was written already, forgets it and sets
- * the credit.  Returns whether it was. */
-bool habit_earn(struct habit *habit, size_t credit_bytes);
+/* Looks at the last range before its time: if nearly all of it was written already, it earns four
+ * times as much and is forgotten; else it may still be written.  Returns whether it was. */
+bool habit_earn(struct habit *habit);
 /* Whether there is credit for so many bytes; lowers it to half of `all_bytes`, those that it is
  * for. */
 bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes);

@@ -1,7 +1,5 @@
 #include "allocator/kept.h"
 
-#include <string.h>
-
 #include "allocator/shared.h"
 
 /* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
@@ -395,7 +393,7 @@ static bool move_end(size_t index, size_t bytes, char *target, struct kept_piece
         os_move((char *)range.start + range.bytes - *moved, *moved, target);
     if (result == OS_MOVED) {
         cut_end(index, *moved);
-        add_piece(pieces, target, *moved, kept_new_id(false));
+        add_piece(pieces, target, *moved, kept_new_id(kept_is_huge(range.id)));
         return true;
     }
     mappings[index].is_pinned = true;
@@ -470,7 +468,7 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     return start;
 }
 
-void *kept_take_zero(size_t bytes, struct kept_pieces *pieces)
+void *kept_take_empty(size_t bytes, struct kept_pieces *pieces, bool *is_fresh)
 {
     size_t best = KEPT_MAPPINGS;
 
@@ -483,7 +481,8 @@ void *kept_take_zero(size_t bytes, struct kept_pieces *pieces)
         return NULL;
     void *start = cut_run(best, 1, bytes, pieces);
     kept.reused_bytes += bytes;
-    return os_purge(start, bytes) ? start : memset(start, 0, bytes);
+    *is_fresh = os_purge(start, bytes);
+    return start;
 }
 
 /* The smallest mapping that holds `bytes` at a multiple of `align`; KEPT_MAPPINGS where none does,

@@ -80,11 +80,11 @@ struct kept_pieces {
  * `pieces_most`, 1 to KEPT_PIECES_MOST, pieces; NULL where a new mapping is better.  Two or more
  * take the place of one mapping of `bytes`. */
 void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct kept_pieces *pieces);
-/* The same, cut from one mapping in small pages, for memory that reads as zero and is given anew
- * where it is written. */
-void *kept_take_zero(size_t bytes, struct kept_pieces *pieces);
 /* The same, cut from one mapping and at a multiple of `align`; NULL where none holds that. */
 void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces);
+/* The same, cut from one mapping in small pages whatever lies at which address; *is_fresh tells
+ * whether it reads as zero and holds no memory. */
+void *kept_take_empty(size_t bytes, struct kept_pieces *pieces, bool *is_fresh);
 /* Takes `bytes`, a multiple of the page, that begin at `start`; false where they are not kept, or
  * are of another mapping than `id`'s. */
 bool kept_take_at(uintptr_t start, size_t bytes, uint32_t id);

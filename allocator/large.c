@@ -16,14 +16,6 @@ enum { ROOM_SHIFT = 2 };
  * use them. */
 #define SHARED_FROM ((size_t)12 << 20)
 
-/* What a program that shows nothing may come to hold for nothing, in huge pages of which it writes
- * little. */
-#define FIRST_CREDIT_BYTES ((size_t)16 << 20)
-enum { CREDIT_SHIFT = 2 }; /* or so much of what is live, which is the most that it earns */
-/* An object is looked at when it is freed, or once there were so many others: programs often
- * allocate several, and then write them. */
-enum { NOTED_APART = 8 };
-
 struct large_objects large_objects;
 
 static size_t hash(uintptr_t start)
@@ -97,7 +89,7 @@ static bool make_room(void)
     if (!table)
         return false;
     if (!old)
-        large_objects.written.credit_bytes = FIRST_CREDIT_BYTES;
+        large_habit_begin(&large_objects.habit);
     large_objects.table = table;
     large_objects.slots = slots;
     for (size_t slot = 0; slot < old_slots; slot++)
@@ -117,53 +109,10 @@ static void add_live(size_t bytes)
 /* Whether an object gets a page fault for each 2 MiB instead of each 4 KiB.  A program that writes
  * little of a large object then holds up to 2 MiB more for it, so that only many bytes of large
  * objects, this one and the others, are worth it (EXPERIMENTS.md, "Huge pages for large objects"),
- * and only where programs write such objects to the end: see may_fill.
- */
+ * and only where the program writes such objects (large_habit.h). */
 static bool is_huge(size_t bytes, size_t other_bytes)
 {
     return bytes >= OS_HUGE_BYTES && other_bytes + bytes >= HUGE_FROM;
-}
-
-/* What an object may hold for nothing in a huge page, and how much of its end shows whether it
- * does.
- */
-static size_t doubtful_bytes(size_t bytes)
-{
-    return bytes < OS_HUGE_BYTES ? bytes : OS_HUGE_BYTES;
-}
-
-static bool may_spend(struct habit *habit, size_t bytes, size_t most)
-{
-    return habit_allows(habit, bytes, 2 * most) || (bytes <= most && habit_earn(habit, most));
-}
-
-/* Whether the program writes what it allocates, as far as that is known, so that memory in huge
- * pages is not for nothing (EXPERIMENTS.md, "Large objects of which little is written"). */
-static bool may_fill(size_t bytes)
-{
-    size_t part = large_objects.live_bytes >> CREDIT_SHIFT;
-    size_t most = part < FIRST_CREDIT_BYTES ? FIRST_CREDIT_BYTES : part;
-
-    return may_spend(&large_objects.written, doubtful_bytes(bytes), most) ||
-           !os_can_count_resident();
-}
-
-static void spend_doubtful(size_t bytes)
-{
-    size_t credit = large_objects.written.credit_bytes, doubtful = doubtful_bytes(bytes);
-
-    habit_spend(&large_objects.written, doubtful < credit ? doubtful : credit);
-}
-
-/* Whether it writes what is to be zero, so that clearing memory that is there costs less than its
- * page faults and is not for nothing.  Should it stop to, it holds half as much as is live for
- * nothing, and what was kept anyway. */
-static bool may_clear(size_t bytes)
-{
-    enum { TIMES = 4 }; /* what one that is looked at earns: the others need not show anything */
-
-    return may_spend(&large_objects.zeroed, bytes,
-                     large_objects.live_bytes / 2 + TIMES * kept.bytes);
 }
 
 /* --- objects of several pieces --------------------------------------------------------------- */
@@ -260,30 +209,34 @@ static bool take_behind(struct large_record *record, size_t mapped)
 
 /* --- objects -------------------------------------------------------------------------------- */
 
-/* Takes kept memory; NULL where there is none, or new memory is better: what would be new in an
- * object that is put together gets small pages. */
-static void *reuse(size_t bytes, size_t align, bool in_huge_pages, struct kept_pieces *pieces)
+/* Takes kept memory; NULL where there is none that is better than new memory. */
+static void *reuse(size_t bytes, size_t align, struct kept_pieces *pieces)
 {
     if (kept.count == 0)
         return NULL;
     if (align > os_page_bytes())
         return kept_take_aligned(bytes, align, pieces);
-    if (in_huge_pages && kept.bytes < bytes)
-        return NULL;
     return kept_take(bytes, has_pieced_entry() ? KEPT_PIECES_MOST : 1, large_objects.live_bytes,
                      pieces);
 }
 
+/* Whether huge pages are worth it for one more object that is, or is not, to be zero. */
+static bool may_be_huge(size_t bytes, bool zeroed)
+{
+    return zeroed || large_habit_fills(&large_objects.habit, bytes, large_objects.live_bytes);
+}
+
 /* Memory in a huge page that objects share, of which a part is kept; NULL where the object is not
  * for that. */
-static void *share(size_t bytes, size_t align, struct kept_pieces *pieces)
+static void *share(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces)
 {
     if (bytes >= OS_HUGE_BYTES || align > os_page_bytes() ||
-        large_objects.live_bytes < SHARED_FROM || !may_fill(OS_HUGE_BYTES) ||
+        large_objects.live_bytes < SHARED_FROM || !may_be_huge(OS_HUGE_BYTES, zeroed) ||
         !kept_add_shared(large_objects.live_bytes))
         return NULL;
-    spend_doubtful(OS_HUGE_BYTES);
-    return reuse(bytes, align, false, pieces);
+    if (!zeroed)
+        large_habit_filled(&large_objects.habit, OS_HUGE_BYTES);
+    return reuse(bytes, align, pieces);
 }
 
 static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
@@ -314,27 +267,48 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept
     return start;
 }
 
-/* Clearing what is kept, and huge pages, would touch all of a large array of which programs often
- * use little: what is to be zero gets new small pages unless this one has credit (habit.h). */
+/* What need not be zero, or is for memory that is there. */
+static void *obtain_full(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
+                         enum source *source)
+{
+    bool is_long = is_huge(bytes, large_objects.live_bytes);
+    /* What would be new in an object that is put together gets small pages. */
+    bool in_huge_pages = is_long && kept.bytes < bytes && may_be_huge(bytes, zeroed);
+    void *start = NULL;
+
+    *source = SOURCE_KEPT;
+    if (!in_huge_pages && !(start = reuse(bytes, align, pieces)))
+        start = share(bytes, align, zeroed, pieces);
+    if (start)
+        return start;
+    in_huge_pages = in_huge_pages || (is_long && may_be_huge(bytes, zeroed));
+    start = map_new(bytes, align, in_huge_pages, pieces, source);
+    if (start && in_huge_pages && !zeroed)
+        large_habit_filled(&large_objects.habit, bytes);
+    return start;
+}
+
+/* What is to be zero and for new small pages, though perhaps at kept addresses: clearing, and huge
+ * pages, would touch all of a large array of which programs often use little. */
+static void *obtain_empty(size_t bytes, size_t align, struct kept_pieces *pieces,
+                          enum source *source)
+{
+    bool is_fresh = true;
+    void *start = align <= os_page_bytes() ? kept_take_empty(bytes, pieces, &is_fresh) : NULL;
+
+    *source = is_fresh ? SOURCE_SMALL_PAGES : SOURCE_KEPT;
+    return start ? start : map_new(bytes, align, false, pieces, source);
+}
+
 static void *obtain(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
                     enum source *source)
 {
-    bool is_sparse = zeroed && !may_clear(bytes);
-    bool in_huge_pages =
-        !is_sparse && is_huge(bytes, large_objects.live_bytes) && (zeroed || may_fill(bytes));
-    void *start = NULL;
-
-    *source = is_sparse ? SOURCE_SMALL_PAGES : SOURCE_KEPT;
-    if (is_sparse)
-        start = align <= os_page_bytes() ? kept_take_zero(bytes, pieces) : NULL;
-    else if (!(start = reuse(bytes, align, in_huge_pages, pieces)))
-        start = share(bytes, align, pieces);
-    if (!start)
-        start = map_new(bytes, align, in_huge_pages, pieces, source);
+    if (zeroed &&
+        !large_habit_clears(&large_objects.habit, bytes, large_objects.live_bytes, kept.bytes))
+        return obtain_empty(bytes, align, pieces, source);
+    void *start = obtain_full(bytes, align, zeroed, pieces, source);
     if (start && zeroed && *source != SOURCE_SMALL_PAGES)
-        habit_spend(&large_objects.zeroed, bytes);
-    if (start && !zeroed && *source == SOURCE_HUGE_PAGES)
-        spend_doubtful(bytes);
+        large_habit_cleared(&large_objects.habit, bytes);
     return start;
 }
 
@@ -355,55 +329,32 @@ size_t large_decay(bool all)
     return given;
 }
 
-/* Whether the next object shows what the program does with such ones; counts it.  The written ones
- * matter where large objects are about to have huge pages. */
-static bool is_shown(bool zeroed)
+/* Has a new object show what the program does with such ones, where it is to and can; returns how
+ * many bytes of its end hold no memory. */
+static size_t show(char *start, size_t bytes, bool zeroed, enum source source, uint32_t last_id)
 {
-    struct habit *habit = zeroed ? &large_objects.zeroed : &large_objects.written;
-    unsigned *since = zeroed ? &large_objects.since_zeroed : &large_objects.since_written;
-    bool matters = zeroed || large_objects.live_bytes >= HUGE_FROM / 2;
+    struct large_habit *habit = &large_objects.habit;
+    size_t shown = source == SOURCE_SMALL_PAGES ? bytes : 0;
+    /* As long as there is credit for the next one it costs more than it tells. */
+    bool may_empty = zeroed && source == SOURCE_KEPT && habit->zeroed.credit_bytes < bytes &&
+                     !kept_is_huge(last_id);
 
-    if (!matters || (habit->bytes > 0 && ++*since < NOTED_APART))
-        return false;
-    *since = 0;
-    return true;
-}
-
-/* Clears an object of kept memory, but for its last page, which gets none, if that is to show
- * whether it is written; whether it does, it returns. */
-static bool clear(char *start, size_t bytes, bool shows)
-{
-    size_t shown = os_page_bytes();
-
-    if (shows && os_purge(start + bytes - shown, shown)) {
-        memset(start, 0, bytes - shown);
-        return true;
-    }
-    memset(start, 0, bytes);
-    return false;
-}
-
-/* Tells of a new object, whose last `shown_bytes` hold no memory. */
-static void note(const char *start, size_t bytes, bool zeroed, size_t shown_bytes)
-{
-    size_t doubtful = doubtful_bytes(bytes);
-
-    lock_take(&large_objects.lock);
-    if (zeroed)
-        habit_note_end(&large_objects.zeroed, start, bytes, shown_bytes);
-    else
-        habit_note(&large_objects.written, start + bytes - doubtful, doubtful);
-    lock_drop(&large_objects.lock);
+    if ((shown == 0 && !may_empty) || !large_habit_is_due(habit, zeroed, large_objects.live_bytes))
+        return shown;
+    if (shown == 0 && os_purge(start + bytes - os_page_bytes(), os_page_bytes()))
+        shown = os_page_bytes();
+    if (shown > 0)
+        large_habit_note(habit, start, bytes, zeroed, shown);
+    return shown;
 }
 
 void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
 {
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     struct kept_pieces pieces;
-    enum source source;
-    size_t shown_bytes = record.usable;
+    enum source source = SOURCE_KEPT;
+    size_t empty = 0;
     void *start = NULL;
-    bool shows = false;
 
     record.mapped = record.usable;
     lock_take(&large_objects.lock);
@@ -415,21 +366,12 @@ void *large_alloc(size_t bytes, size_t align, bool zeroed, const void *owner)
         put(&record);
         large_objects.used++;
         add_live(record.usable);
-        if (source == SOURCE_SMALL_PAGES ||
-            (zeroed && large_objects.zeroed.credit_bytes < record.usable &&
-             !kept_is_huge(pieces.ranges[pieces.count - 1].id)))
-            shows = is_shown(zeroed);
+        empty = show(start, record.usable, zeroed, source, pieces.ranges[pieces.count - 1].id);
     }
     lock_drop(&large_objects.lock);
-    if (!start)
-        return NULL;
-    if (zeroed && source == SOURCE_KEPT) {
-        shows = clear(start, record.usable, shows);
-        shown_bytes = os_page_bytes();
-    }
-    if (shows)
-        note(start, record.usable, zeroed, shown_bytes);
-    if (source == SOURCE_SMALL_PAGES && !zeroed)
+    if (start && zeroed && source == SOURCE_KEPT)
+        memset(start, 0, record.usable - empty);
+    if (start && !zeroed && source == SOURCE_SMALL_PAGES)
         zone_note_long(start, record.usable);
     return start;
 }
@@ -467,8 +409,7 @@ bool large_contains(const void *address)
 /* Before the memory of an object goes elsewhere. */
 static void look_at(const struct large_record *record)
 {
-    habit_look(&large_objects.written, (void *)record->start, record->usable);
-    habit_look(&large_objects.zeroed, (void *)record->start, record->usable);
+    large_habit_look(&large_objects.habit, (void *)record->start, record->usable);
 }
 
 static size_t release(struct large_record *record)
@@ -488,6 +429,9 @@ size_t large_free(void *start, const void *owner)
     struct large_record *record = find(start);
     size_t usable = record && record->owner == owner ? release(record) : 0;
     lock_drop(&large_objects.lock);
+    /* Its memory is kept as yet, mostly, and may go with the next object. */
+    if (usable > 0)
+        zone_look_at_long(start, usable);
     return usable;
 }
 
@@ -528,9 +472,15 @@ static void *copy_to_new(const struct large_record *record, size_t mapped, bool 
     return moved;
 }
 
+/* Whether mremap(2) can resize it. */
+static bool is_movable(const struct large_record *record)
+{
+    return !record->pieced && !kept_is_shared(record->id);
+}
+
 static void *move_or_copy(const struct large_record *record, size_t mapped, bool in_huge_pages)
 {
-    if (record->pieced || kept_is_shared(record->id))
+    if (!is_movable(record))
         return copy_to_new(record, mapped, in_huge_pages);
     void *moved =
         os_remap((void *)record->start, record->mapped, mapped, in_huge_pages ? OS_HUGE_BYTES : 0);
@@ -555,12 +505,15 @@ static void *grow(struct large_record *record, size_t usable)
         if (!moved)
             continue;
         bool is_same = (uintptr_t)moved == record->start;
+        /* A mapping that moves takes along what the system was told. */
+        bool was_huge = is_movable(record) && kept_is_huge(record->id);
+        bool is_huge_now = in_huge_pages || was_huge;
         struct large_record resized = {
             .start = (uintptr_t)moved,
             .usable = usable,
             .mapped = wanted[i],
             .owner = record->owner,
-            .id = is_same && !in_huge_pages ? record->id : kept_new_id(in_huge_pages)};
+            .id = is_same && was_huge == is_huge_now ? record->id : kept_new_id(is_huge_now)};
         kept_replace(usable - record->mapped, wanted[i] - usable, large_objects.live_bytes);
         drop(record);
         put(&resized);
@@ -575,6 +528,7 @@ static void *shrink(struct large_record *record, size_t usable)
 {
     size_t live_bytes = large_objects.live_bytes - (record->usable - usable);
 
+    look_at(record);
     keep_tail(record, record->mapped - usable, live_bytes);
     record->usable = usable;
     return (void *)record->start;

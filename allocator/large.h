@@ -15,8 +15,8 @@
 #ifndef ALLOCATOR_LARGE_H
 #define ALLOCATOR_LARGE_H
 
-#include "allocator/habit.h"
 #include "allocator/kept.h"
+#include "allocator/large_habit.h"
 #include "allocator/lock.h"
 
 struct large_record {
@@ -42,10 +42,7 @@ struct large_objects {
      * of their first range, by 1 more than their index. */
     struct kept_pieces *pieced;
     uint32_t pieced_used, pieced_free;
-    /* What the program does with those that were to be zero, and with the others, and how many
-     * there were since each was told of one. */
-    struct habit zeroed, written;
-    unsigned since_zeroed, since_written;
+    struct large_habit habit;
     struct lock lock;
 };
 

@@ -160,7 +160,11 @@ static bool advise(void *start, size_t bytes, int advice)
  * before allocators used it, may end the process. */
 static bool is_filtered(void)
 {
-    return prctl(PR_GET_SECCOMP) != 0;
+    int saved = errno;
+    bool is_filtered = prctl(PR_GET_SECCOMP) != 0;
+
+    errno = saved;
+    return is_filtered;
 }
 
 /* Purges as many of the ranges as it can with one system call, and returns the number of bytes:
@@ -211,7 +215,8 @@ void os_purge_add(struct os_purge *purge, void *start, size_t bytes)
 
 bool os_purge(void *start, size_t bytes)
 {
-    return advise(start, bytes, MADV_DONTNEED);
+    /* A filter, or an emulator, which has none to tell of, may say yes and do nothing. */
+    return !is_filtered() && advise(start, bytes, MADV_DONTNEED);
 }
 
 bool os_populate(void *start, size_t bytes)

@@ -70,7 +70,8 @@ void os_purge_add(struct os_purge *purge, void *start, size_t bytes);
 /* Lets all that were added go. */
 void os_purge_finish(struct os_purge *purge);
 
-/* The same for one range; returns false where the kernel refuses, as for memory that is locked. */
+/* Drops the contents of one range at once; returns false where it is not certain that it reads as
+ * zero, as for memory that is locked, and where there is a filter of system calls. */
 bool os_purge(void *start, size_t bytes);
 
 /* Gives a range its memory at once, which costs less than a page fault for each page; returns false

@@ -390,7 +390,7 @@ static void test_objects_are_written_late(void **state)
         mem_free(objects[i]);
     }
     (void)mem_idle();
-    assert_true(large_objects.written.credit_bytes > 0);
+    assert_true(large_objects.habit.written.credit_bytes > 0);
     assert_in_range(allocate_written(more, COUNT, 3 * MIB, 3 * MIB), COUNT / 2, COUNT - 1);
 }
 

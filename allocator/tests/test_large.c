@@ -223,6 +223,41 @@ static void test_pieces_make_a_larger_one(void **state)
 }
 
 /* Where much is live new memory costs less than moves. */
+/* What the system was told of huge pages goes along where pages move. */
+static void test_pieces_stay_huge(void **state)
+{
+    (void)state;
+    const size_t live = 4 * SIZE;
+
+    for (int is_huge = 0; is_huge < 2; is_huge++) {
+        struct kept_pieces pieces;
+        char *start = os_map(SIZE, 0);
+        kept_put((struct kept_range){(uintptr_t)start, SIZE, kept_new_id(is_huge)}, SIZE, live);
+        char *larger = kept_take(2 * SIZE, KEPT_PIECES_MOST, live, &pieces);
+        assert_non_null(larger);
+        assert_int_equal(pieces.count, 2);
+        assert_int_equal(kept_is_huge(pieces.ranges[0].id), is_huge);
+        assert_false(kept_is_huge(pieces.ranges[1].id));
+        os_unmap(larger, 2 * SIZE);
+    }
+
+    /* And it is no place for what is to be new where it is written. */
+    struct kept_pieces pieces;
+    bool is_fresh;
+    char *start = os_map(SIZE, 0);
+    kept_put((struct kept_range){(uintptr_t)start, SIZE, kept_new_id(true)}, SIZE, live);
+    assert_null(kept_take_empty(SIZE / 2, &pieces, &is_fresh));
+    (void)kept_decay(true);
+    start = os_map(SIZE, 0);
+    memset(start, 1, SIZE);
+    kept_put((struct kept_range){(uintptr_t)start, SIZE, kept_new_id(false)}, SIZE, live);
+    assert_ptr_equal(kept_take_empty(SIZE / 2, &pieces, &is_fresh), start);
+    for (size_t i = 0; i < SIZE / 2; i++)
+        assert_int_equal(start[i], is_fresh ? 0 : 1);
+    os_unmap(start, SIZE / 2);
+    (void)kept_decay(true);
+}
+
 static void test_little_does_not_move(void **state)
 {
     (void)state;
@@ -529,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_kept_for_a_moment),
         cmocka_unit_test(test_what_is_wanted_back_stays),
         cmocka_unit_test(test_pieces_make_a_larger_one),
+        cmocka_unit_test(test_pieces_stay_huge),
         cmocka_unit_test(test_little_does_not_move),
         cmocka_unit_test(test_what_is_missing_is_new),
         cmocka_unit_test(test_zeroed_is_zero),

@@ -10,7 +10,7 @@ static const size_t HUGE = (size_t)2 << 20, MUCH = (size_t)16 << 20, PART = (siz
 /* As after many objects that were written to the end: those of these tests are not. */
 static void *trusted_alloc(size_t bytes)
 {
-    large_objects.written = (struct habit){.credit_bytes = MUCH};
+    large_objects.habit.written = (struct habit){.credit_bytes = MUCH};
     return large_alloc(bytes, ALIGNMENT, false, NULL);
 }
 
