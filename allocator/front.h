@@ -39,7 +39,7 @@ enum {
     FRONT_PART_SHIFT = 5,
     FRONT_PART_SHIFT_SHARED = 7,
     FRONT_MOST_PRESSED = 4,
-    FRONT_TURNS = 64 /* an even number */
+    FRONT_TURNS = 96 /* an even number */
 };
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)

@@ -90,14 +90,21 @@ static inline bool is_block_size(size_t bytes)
     return bytes < MEM_MMAP_THRESHOLD && !is_slab_size(bytes);
 }
 
-/* Lets the heap's front hold a block; false, with nothing done, where it can't, and where slabs
- * serve by now all that such a block serves: nobody will ask for it. */
+/* Whether slabs serve by now what a block of this size was for, up to MEM_ALIGNMENT less: hardly
+ * anybody will ask for it. */
+static inline bool is_superseded(size_t size)
+{
+    return size - MEM_ALIGNMENT > SLAB_FIRST_MOST_BYTES && is_slab_size(size - MEM_ALIGNMENT);
+}
+
+/* Lets the heap's front hold a block; false, with nothing done, where it can't, and where that is
+ * superseded. */
 ALWAYS_INLINE bool push_block(struct heap *heap, void *ptr)
 {
     struct block_front *front = &heap->block_front;
     size_t size = block_front_takes(front, ptr);
 
-    if (size == 0 || __builtin_expect(is_slab_size(size - BLOCK_TAG_BYTES), 0))
+    if (size == 0 || __builtin_expect(is_superseded(size), 0))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
     if (block_front_wants(front, size))

@@ -26,6 +26,8 @@
  * use, and the sizes that a program asks for often get theirs when it does (slab_sample). */
 enum { SLAB_STEP_SHIFT = 4, SLAB_CLASSES = 64 };
 #define SLAB_MOST_BYTES ((size_t)SLAB_CLASSES << SLAB_STEP_SHIFT)
+/* What they serve from the start. */
+#define SLAB_FIRST_MOST_BYTES (SLAB_MOST_BYTES / 2)
 
 /* In place of a class: the block heap serves this size. */
 enum { SLAB_NO_CLASS = SLAB_CLASSES };
