@@ -38,6 +38,7 @@ enum {
     QUIET_MS = 4,
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
     QUIET_UNITS = (256 << 10) >> UNIT_SHIFT,
+    QUIET_LARGE_BYTES = 256 << 10,
     /* What was freed and is not to stay waits for so many looks, after so many allocations each,
      * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
      * costs"). */
@@ -126,7 +127,8 @@ static bool ends_quiet_while(uint64_t now_ms, bool is_step)
 }
 
 /* The zone's first.  What lies free in long blocks stays with them: slabs that came to lie there
- * would be in the way of the next ones. */
+ * would be in the way of the next ones. Freed mappings that nobody took for a whole quiet while go
+ * as well. */
 static void give_some(void)
 {
     lock_take(&zone.lock);
@@ -134,6 +136,7 @@ static void give_some(void)
     lock_drop(&zone.lock);
     if (purged < QUIET_UNITS)
         arena_purge_long((QUIET_UNITS - purged) << UNIT_SHIFT);
+    large_give_some(QUIET_LARGE_BYTES);
 }
 
 /* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the

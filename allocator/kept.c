@@ -566,6 +566,21 @@ void kept_make_way(size_t bytes)
         kept.grown_bytes = 0;
 }
 
+void kept_give_some(size_t most)
+{
+    most = os_round_to_page(most);
+    for (size_t i = 0; i < kept.count;) {
+        size_t count = kept.count, given = 0;
+        if (!mappings[i].is_old)
+            mappings[i].is_old = true;
+        else if (most > 0 && whole_of(i).bytes > 0)
+            given = unmap_end(i, most);
+        most -= given < most ? given : most;
+        /* Where all of it went the next one stands here. */
+        i += kept.count >= count;
+    }
+}
+
 size_t kept_decay(bool all)
 {
     size_t before = kept.bytes;

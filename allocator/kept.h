@@ -98,6 +98,9 @@ void kept_replace(size_t bytes, size_t room, size_t live_bytes);
  * it wants back, go to the system, because the process got new memory elsewhere; those that are not
  * old yet wait for that. */
 void kept_make_way(size_t bytes);
+/* Returns up to `most` bytes, rounded up to the page, of old mappings to the system; the others get
+ * old. */
+void kept_give_some(size_t most);
 /* Returns the old mappings, or all, to the system; returns the number of bytes. */
 size_t kept_decay(bool all);
 

@@ -321,6 +321,13 @@ void large_settle(size_t grown_bytes)
     lock_drop(&large_objects.lock);
 }
 
+void large_give_some(size_t most)
+{
+    lock_take(&large_objects.lock);
+    kept_give_some(most);
+    lock_drop(&large_objects.lock);
+}
+
 size_t large_decay(bool all)
 {
     lock_take(&large_objects.lock);

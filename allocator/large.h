@@ -70,5 +70,7 @@ void *large_resize(void *start, size_t bytes);
  */
 void large_settle(size_t grown_bytes);
 size_t large_decay(bool all);
+/* And of kept_give_some. */
+void large_give_some(size_t most);
 
 #endif

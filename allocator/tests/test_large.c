@@ -69,6 +69,36 @@ static void test_nobody_took_it_for_an_interval(void **state)
     assert_int_equal(kept.bytes, 0);
 }
 
+/* Some of what was kept at the last call goes, and nothing of what came since. */
+static void test_gives_some(void **state)
+{
+    (void)state;
+    void *live = large_alloc(8 * SIZE, ALIGNMENT, false, NULL);
+    void *objects[4], *between[4];
+
+    for (int i = 0; i < 4; i++) {
+        objects[i] = large_alloc(SIZE, ALIGNMENT, false, NULL);
+        between[i] = large_alloc(SIZE, ALIGNMENT, false, NULL);
+    }
+    for (int i = 0; i < 3; i++)
+        (void)large_free(objects[i], NULL);
+    assert_int_equal(kept.bytes, 3 * SIZE);
+    kept_give_some(8 * SIZE);
+    assert_int_equal(kept.bytes, 3 * SIZE);
+    (void)large_free(objects[3], NULL);
+    kept_give_some(SIZE / 2);
+    assert_int_equal(kept.bytes, 4 * SIZE - SIZE / 2);
+    /* All are old by now. */
+    kept_give_some(2 * SIZE);
+    assert_int_equal(kept.bytes, 2 * SIZE - SIZE / 2);
+    kept_give_some(2 * SIZE);
+    assert_int_equal(kept.bytes, 0);
+    for (int i = 0; i < 4; i++)
+        (void)large_free(between[i], NULL);
+    (void)large_free(live, NULL);
+    (void)large_decay(true);
+}
+
 static void test_makes_way_for_growth(void **state)
 {
     (void)state;
@@ -558,6 +588,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_freed_mapping_is_taken_again),
         cmocka_unit_test(test_nobody_took_it_for_an_interval),
+        cmocka_unit_test(test_gives_some),
         cmocka_unit_test(test_makes_way_for_growth),
         /* Before the next one, which makes it worth to keep more. */
         cmocka_unit_test(test_shrinking_is_no_reuse),
