@@ -37,8 +37,8 @@ enum {
      * interval of time takes care. */
     QUIET_MS = 4,
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
-    QUIET_UNITS = (256 << 10) >> UNIT_SHIFT,
-    QUIET_LARGE_BYTES = 256 << 10,
+    QUIET_BYTES = 256 << 10,
+    QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT,
     /* What was freed and is not to stay waits for so many looks, after so many allocations each,
      * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
      * costs"). */
@@ -136,7 +136,7 @@ static void give_some(void)
     lock_drop(&zone.lock);
     if (purged < QUIET_UNITS)
         arena_purge_long((QUIET_UNITS - purged) << UNIT_SHIFT);
-    large_give_some(QUIET_LARGE_BYTES);
+    large_give_some(QUIET_BYTES);
 }
 
 /* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the

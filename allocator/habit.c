@@ -13,8 +13,8 @@ enum {
     LOST = 18
 };
 
-/* Sets *written to how many of the pages of the last range were written; false where that can't be
- * told. */
+/* Sets *written to how many bytes of the last range were written, whole pages; false where that
+ * can't be told. */
 static bool count_written(const struct habit *habit, size_t *written)
 {
     const size_t page = os_page_bytes(), pages = habit->bytes / page;
@@ -25,34 +25,31 @@ static bool count_written(const struct habit *habit, size_t *written)
     if (pages == 0 || shown == 0 ||
         !os_count_resident(habit->end - shown * page, shown * page, &resident))
         return false;
-    *written = pages * resident / shown;
+    *written = pages * resident / shown * page;
     return true;
 }
 
 /* Learns from the last range, and forgets it. */
 static void learn(struct habit *habit)
 {
-    const size_t page = os_page_bytes(), pages = habit->bytes / page;
     size_t written;
-    bool is_told = count_written(habit, &written);
 
+    if (count_written(habit, &written)) {
+        size_t earned = habit->credit_bytes + EARNED * written;
+        size_t lost = LOST * (habit->bytes - written);
+        habit->credit_bytes = earned > lost ? earned - lost : 0;
+    }
     habit->bytes = 0;
-    if (!is_told)
-        return;
-    size_t earned = habit->credit_bytes + EARNED * written * page;
-    size_t lost = LOST * (pages - written) * page;
-    habit->credit_bytes = earned > lost ? earned - lost : 0;
 }
 
 bool habit_earn(struct habit *habit)
 {
-    const size_t page = os_page_bytes(), pages = habit->bytes / page;
     size_t written;
 
-    if (!count_written(habit, &written) || EARNED * written <= LOST * (pages - written))
+    if (!count_written(habit, &written) || EARNED * written <= LOST * (habit->bytes - written))
         return false;
     habit->bytes = 0;
-    habit->credit_bytes += EARNED_EARLY * written * page;
+    habit->credit_bytes += EARNED_EARLY * written;
     return true;
 }
 
@@ -82,10 +79,8 @@ void habit_look(struct habit *habit, const void *start, size_t bytes)
         learn(habit);
 }
 
-bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes)
+bool habit_allows(struct habit *habit, size_t bytes, size_t most)
 {
-    size_t most = all_bytes / 2;
-
     if (habit->credit_bytes > most)
         habit->credit_bytes = most;
     return habit->credit_bytes >= bytes;

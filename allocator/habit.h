@@ -36,9 +36,8 @@ void habit_look(struct habit *habit, const void *start, size_t bytes);
 /* Looks at the last range before its time: if nearly all of it was written already, it earns four
  * times as much and is forgotten; else it may still be written.  Returns whether it was. */
 bool habit_earn(struct habit *habit);
-/* Whether there is credit for so many bytes; lowers it to half of `all_bytes`, those that it is
- * for. */
-bool habit_allows(struct habit *habit, size_t bytes, size_t all_bytes);
+/* Whether there is credit for so many bytes; lowers it to `most`. */
+bool habit_allows(struct habit *habit, size_t bytes, size_t most);
 /* Spends credit that there is. */
 void habit_spend(struct habit *habit, size_t bytes);
 

@@ -468,33 +468,17 @@ void *kept_take(size_t bytes, unsigned pieces_most, size_t live_bytes, struct ke
     return start;
 }
 
-void *kept_take_empty(size_t bytes, struct kept_pieces *pieces, bool *is_fresh)
-{
-    size_t best = KEPT_MAPPINGS;
-
-    pieces->count = 0;
-    for (size_t i = 0; i < kept.count; i++)
-        if (range_of(i)->bytes >= bytes && !kept_is_huge(range_of(i)->id) &&
-            (best == KEPT_MAPPINGS || range_of(i)->bytes < range_of(best)->bytes))
-            best = i;
-    if (best == KEPT_MAPPINGS)
-        return NULL;
-    void *start = cut_run(best, 1, bytes, pieces);
-    kept.reused_bytes += bytes;
-    *is_fresh = os_purge(start, bytes);
-    return start;
-}
-
-/* The smallest mapping that holds `bytes` at a multiple of `align`; KEPT_MAPPINGS where none does,
- * and *gap to what is below them. */
-static size_t choose_aligned(size_t bytes, size_t align, size_t *gap)
+/* The smallest mapping, or of those in small pages, that holds `bytes` at a multiple of `align`;
+ * KEPT_MAPPINGS where none does, and *gap to what is below them. */
+static size_t choose_aligned(size_t bytes, size_t align, bool may_be_huge, size_t *gap)
 {
     size_t best = KEPT_MAPPINGS, chosen = SIZE_MAX;
 
     for (size_t i = 0; i < kept.count; i++) {
         size_t below = (size_t)(-range_of(i)->start & (align - 1));
         size_t mapped = range_of(i)->bytes;
-        if (mapped < chosen && mapped >= bytes && mapped - bytes >= below) {
+        if (mapped < chosen && mapped >= bytes && mapped - bytes >= below &&
+            (may_be_huge || !kept_is_huge(range_of(i)->id))) {
             best = i;
             chosen = mapped;
             *gap = below;
@@ -505,7 +489,7 @@ static size_t choose_aligned(size_t bytes, size_t align, size_t *gap)
 
 void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces)
 {
-    size_t gap = 0, index = choose_aligned(bytes, align, &gap);
+    size_t gap = 0, index = choose_aligned(bytes, align, true, &gap);
 
     pieces->count = 0;
     if (index == KEPT_MAPPINGS)
@@ -521,6 +505,19 @@ void *kept_take_aligned(size_t bytes, size_t align, struct kept_pieces *pieces)
     }
     add_piece(pieces, start, bytes, mapping.range.id);
     kept.reused_bytes += bytes;
+    return start;
+}
+
+void *kept_take_empty(size_t bytes, struct kept_pieces *pieces, bool *is_fresh)
+{
+    size_t gap, index = choose_aligned(bytes, os_page_bytes(), false, &gap);
+
+    pieces->count = 0;
+    if (index == KEPT_MAPPINGS)
+        return NULL;
+    void *start = cut_run(index, 1, bytes, pieces);
+    kept.reused_bytes += bytes;
+    *is_fresh = os_purge(start, bytes);
     return start;
 }
 
@@ -566,31 +563,29 @@ void kept_make_way(size_t bytes)
         kept.grown_bytes = 0;
 }
 
+/* Unmaps up to `most` bytes of the old mappings, or of all; the others get old. */
+static void age(size_t most, bool all)
+{
+    for (size_t i = 0; i < kept.count;) {
+        if ((all || mappings[i].is_old) && most > 0 && whole_of(i).bytes > 0) {
+            size_t given = unmap_end(i, most);
+            most -= given < most ? given : most;
+        } else {
+            mappings[i++].is_old = true;
+        }
+    }
+}
+
 void kept_give_some(size_t most)
 {
-    most = os_round_to_page(most);
-    for (size_t i = 0; i < kept.count;) {
-        size_t count = kept.count, given = 0;
-        if (!mappings[i].is_old)
-            mappings[i].is_old = true;
-        else if (most > 0 && whole_of(i).bytes > 0)
-            given = unmap_end(i, most);
-        most -= given < most ? given : most;
-        /* Where all of it went the next one stands here. */
-        i += kept.count >= count;
-    }
+    age(os_round_to_page(most), false);
 }
 
 size_t kept_decay(bool all)
 {
     size_t before = kept.bytes;
 
-    for (size_t i = 0; i < kept.count;) {
-        if ((all || mappings[i].is_old) && whole_of(i).bytes > 0)
-            (void)unmap_end(i, SIZE_MAX);
-        else
-            mappings[i++].is_old = true;
-    }
+    age(SIZE_MAX, all);
     if (kept.reused_bytes <= kept.most >> REUSED_SHIFT)
         kept.most /= 2;
     kept.reused_bytes = 0;

@@ -271,9 +271,9 @@ static void *map_new(size_t bytes, size_t align, bool in_huge_pages, struct kept
 static void *obtain_full(size_t bytes, size_t align, bool zeroed, struct kept_pieces *pieces,
                          enum source *source)
 {
-    bool is_long = is_huge(bytes, large_objects.live_bytes);
+    bool is_long = is_huge(bytes, large_objects.live_bytes), is_enough_kept = kept.bytes >= bytes;
     /* What would be new in an object that is put together gets small pages. */
-    bool in_huge_pages = is_long && kept.bytes < bytes && may_be_huge(bytes, zeroed);
+    bool in_huge_pages = is_long && !is_enough_kept && may_be_huge(bytes, zeroed);
     void *start = NULL;
 
     *source = SOURCE_KEPT;
@@ -281,7 +281,8 @@ static void *obtain_full(size_t bytes, size_t align, bool zeroed, struct kept_pi
         start = share(bytes, align, zeroed, pieces);
     if (start)
         return start;
-    in_huge_pages = in_huge_pages || (is_long && may_be_huge(bytes, zeroed));
+    if (is_long && is_enough_kept)
+        in_huge_pages = may_be_huge(bytes, zeroed);
     start = map_new(bytes, align, in_huge_pages, pieces, source);
     if (start && in_huge_pages && !zeroed)
         large_habit_filled(&large_objects.habit, bytes);

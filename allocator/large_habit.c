@@ -26,8 +26,8 @@ void large_habit_begin(struct large_habit *habit)
 
 static bool may_spend(struct habit *habit, size_t bytes, size_t most)
 {
-    return habit_allows(habit, bytes, 2 * most) ||
-           (habit_earn(habit) && habit_allows(habit, bytes, 2 * most));
+    return habit_allows(habit, bytes, most) ||
+           (habit_earn(habit) && habit_allows(habit, bytes, most));
 }
 
 bool large_habit_fills(struct large_habit *habit, size_t bytes, size_t live_bytes)

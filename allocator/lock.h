@@ -29,19 +29,18 @@ static inline bool lock_try(struct lock *lock)
                                        __ATOMIC_RELAXED);
 }
 
-static inline void lock_take(struct lock *lock)
-{
-    if (!lock_try(lock))
-        lock_take_slow(lock);
-}
-
-/* The same; returns whether it had to wait. */
+/* Takes a lock; returns whether it had to wait. */
 static inline bool lock_take_waits(struct lock *lock)
 {
     if (lock_try(lock))
         return false;
     lock_take_slow(lock);
     return true;
+}
+
+static inline void lock_take(struct lock *lock)
+{
+    (void)lock_take_waits(lock);
 }
 
 static inline void lock_drop(struct lock *lock)

@@ -27,6 +27,17 @@ static void free_last_first(int count)
     }
 }
 
+enum { OTHER_BYTES = 48 };
+
+/* So that the bin of BYTES is idle. */
+static void use_others(void)
+{
+    for (int i = 0; i < MANY; i++)
+        objects[i] = mem_malloc(OTHER_BYTES);
+    for (int i = 0; i < MANY; i++)
+        mem_free(objects[i]);
+}
+
 static unsigned narrow_capacity(void)
 {
     return front_capacities[BYTES / 16 - 1];
@@ -108,15 +119,10 @@ static void test_wide_bins_lie_apart(void **state)
 static void test_idle_bins_are_emptied(void **state)
 {
     (void)state;
-    enum { OTHER_BYTES = 48 };
-
     allocate(FEW);
     free_last_first(FEW);
     assert_in_range(front_held(&heap_plain.front, kind), 1, narrow_capacity());
-    for (int i = 0; i < MANY; i++)
-        objects[i] = mem_malloc(OTHER_BYTES);
-    for (int i = 0; i < MANY; i++)
-        mem_free(objects[i]);
+    use_others();
     assert_int_equal(front_held(&heap_plain.front, kind), 0);
     assert_in_range(front_held(&heap_plain.front, UNIT_SLAB + OTHER_BYTES / 16 - 1), 1, MANY);
     /* And begins with fewer. */
@@ -183,10 +189,7 @@ static void test_a_bin_that_turns_holds_more(void **state)
     assert_int_equal(heap_plain.slow_calls, before);
 
     /* Until it is idle. */
-    for (int i = 0; i < MANY; i++)
-        objects[i] = mem_malloc(48);
-    for (int i = 0; i < MANY; i++)
-        mem_free(objects[i]);
+    use_others();
     assert_int_equal(front_held(front, kind), 0);
     assert_int_equal(front->pressed[kind - UNIT_SLAB], 0);
 }
@@ -226,10 +229,7 @@ static void test_a_pressed_bin_holds_more(void **state)
     free_last_first(8 * FEW);
     assert_in_range(front_held(front, kind), narrow_capacity() + 1, 2 * narrow_capacity());
 
-    for (int i = 0; i < MANY; i++)
-        objects[i] = mem_malloc(48);
-    for (int i = 0; i < MANY; i++)
-        mem_free(objects[i]);
+    use_others();
     assert_int_equal(front->pressed[size_class], 0);
 }
 

@@ -55,7 +55,7 @@ static void test_credit(void **state)
     assert_int_equal(habit.credit_bytes, 4 * range);
 
     /* Half of what there is. */
-    assert_true(habit_allows(&habit, range, 2 * range));
+    assert_true(habit_allows(&habit, range, range));
     assert_int_equal(habit.credit_bytes, range);
     assert_false(habit_allows(&habit, range + 1, SIZE_MAX));
     habit_spend(&habit, range - page);
