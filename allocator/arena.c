@@ -1,53 +1,22 @@
 #include "allocator/arena.h"
 
-struct block_heap first_arena, more_arenas[ZONE_ARENAS - 1] COLD_DATA;
+struct block_heap first_arena, more_arenas[PLACES_MOST - 1] COLD_DATA;
+struct places arena_places;
 
-unsigned arenas_used = 1;
-
-/* No more than threads can run at a time: what lies free in one arena is of no use to the others.
- */
-static unsigned arenas_most = ZONE_ARENAS;
-
-/* Before there are threads, which may be bound to one processor each. */
-__attribute__((constructor)) static void count_processors(void)
+struct block_heap *arena_take_slow(struct place *place)
 {
-    unsigned processors = os_processors();
-
-    if (processors > 0 && processors < ZONE_ARENAS)
-        arenas_most = processors;
-}
-
-/* Between two looks of decay, 64 slow calls. What is spread over several arenas lies less densely:
- * redis, whose threads meet now and then, held 1.02 of its memory when heaps went on at once. */
-enum { WAITS_MOST = 4 };
-
-static struct block_heap *take(unsigned index)
-{
-    struct block_heap *arena = arena_at(index);
-
+    place_waits(&arena_places, place, places_most());
+    struct block_heap *arena = arena_at(place->index);
     lock_take(&arena->lock);
-    arena->arena = index;
-    unsigned before = arena_used();
-    while (before <= index && !__atomic_compare_exchange_n(&arenas_used, &before, index + 1, false,
-                                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        continue;
+    arena->arena = place->index;
     return arena;
-}
-
-struct block_heap *arena_take_slow(struct arena_place *place)
-{
-    if (++place->waits == WAITS_MOST) {
-        place->waits = 0;
-        place->arena = (place->arena + 1) % arenas_most;
-    }
-    return take(place->arena);
 }
 
 void *arena_alloc_elsewhere(unsigned index, size_t bytes, size_t align, bool waits)
 {
     void *ptr = NULL;
 
-    for (unsigned i = 0; i < arena_used() && !ptr; i++) {
+    for (unsigned i = 0; i < places_used(&arena_places) && !ptr; i++) {
         struct block_heap *arena = arena_at(i);
         if (i == index)
             continue;
@@ -65,7 +34,7 @@ bool arena_give_some(void)
 {
     bool has_given = false;
 
-    for (unsigned i = 0; i < arena_used() && !has_given; i++) {
+    for (unsigned i = 0; i < places_used(&arena_places) && !has_given; i++) {
         struct block_heap *arena = arena_at(i);
         if (!lock_try(&arena->lock))
             continue;
@@ -77,7 +46,7 @@ bool arena_give_some(void)
 
 void arena_decay(size_t most)
 {
-    for (unsigned i = 0; i < arena_used(); i++) {
+    for (unsigned i = 0; i < places_used(&arena_places); i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
         block_decay(arena, most);
@@ -89,7 +58,7 @@ void arena_purge_long(size_t bytes)
 {
     size_t purged = 0;
 
-    for (unsigned i = 0; i < arena_used() && purged < bytes; i++) {
+    for (unsigned i = 0; i < places_used(&arena_places) && purged < bytes; i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
         purged += block_purge_long(arena, bytes - purged);
@@ -101,7 +70,7 @@ size_t arena_trim(void)
 {
     size_t trimmed = 0;
 
-    for (unsigned i = 0; i < arena_used(); i++) {
+    for (unsigned i = 0; i < places_used(&arena_places); i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
         trimmed += block_trim(arena);
@@ -113,7 +82,7 @@ size_t arena_trim(void)
 void arena_count(size_t *splits, size_t *coalesces)
 {
     *splits = *coalesces = 0;
-    for (unsigned i = 0; i < arena_used(); i++) {
+    for (unsigned i = 0; i < places_used(&arena_places); i++) {
         struct block_heap *arena = arena_at(i);
         lock_take(&arena->lock);
         *splits += arena->splits;
@@ -124,6 +93,6 @@ void arena_count(size_t *splits, size_t *coalesces)
 
 void arena_lock_all(void (*change)(struct lock *))
 {
-    for (unsigned i = 0; i < ZONE_ARENAS; i++)
+    for (unsigned i = 0; i < PLACES_MOST; i++)
         change(&arena_at(i)->lock);
 }

@@ -1,41 +1,35 @@
 /* Arenas: the block heaps of all heaps but the instances.
  *
  * There are several so that threads need not wait for each other, and no more are in use than that
- * takes: a heap goes on to the next arena when it finds its own locked time and again (in Gloger's
- * ptmalloc at once), and the others are asked before an arena grows. A block goes back to the arena
- * that it came from, which the kind of its unit tells.
+ * takes: a heap goes to another arena when it finds its own locked time and again (place.h; in
+ * Gloger's ptmalloc at once), and the others are asked before an arena grows. A block goes back to
+ * the arena that it came from, which its unit tells.
  *
  * An arena's lock comes before the zone's. Only a fork holds two of them at a time. */
 #ifndef ALLOCATOR_ARENA_H
 #define ALLOCATOR_ARENA_H
 
 #include "allocator/block.h"
+#include "allocator/place.h"
 
 /* The first one, the only one of most processes, lies apart. */
-extern struct block_heap first_arena HIDDEN, more_arenas[ZONE_ARENAS - 1] HIDDEN;
+extern struct block_heap first_arena HIDDEN, more_arenas[PLACES_MOST - 1] HIDDEN;
 
-/* The first so many have ever been in use: nobody looks at the others, which take no memory so. */
-extern unsigned arenas_used HIDDEN;
+extern struct places arena_places HIDDEN;
 
 static inline struct block_heap *arena_at(unsigned index)
 {
     return index == 0 ? &first_arena : &more_arenas[index - 1];
 }
 
-static inline unsigned arena_used(void)
-{
-    return __atomic_load_n(&arenas_used, __ATOMIC_RELAXED);
-}
-
 /* The arena of a block that is in use; aborts where it can see that there is none. */
 static inline struct block_heap *arena_of(const void *payload)
 {
-    if (arena_used() == 1)
+    if (places_used(&arena_places) == 1)
         return &first_arena;
-    unsigned kind = zone_kind(payload);
-    if (__builtin_expect(!zone_is_arena(kind), 0))
+    if (__builtin_expect(zone_kind(payload) != UNIT_BLOCK, 0))
         fault_die("double free or invalid pointer", payload);
-    return arena_at(kind - UNIT_BLOCK);
+    return arena_at(zone_get_number(zone_unit(payload)));
 }
 
 /* Whose a block is: the block heap of an instance, `own`, or where that is NULL its arena. */
@@ -44,20 +38,14 @@ static inline struct block_heap *arena_or_own(const void *payload, struct block_
     return own ? own : arena_of(payload);
 }
 
-/* Where a heap takes its blocks from. */
-struct arena_place {
-    unsigned arena; /* an index */
-    unsigned waits; /* how often it was found locked lately; the heap forgets that now and then */
-};
-
-/* Waits for the lock of the arena or, where that happens too often, takes that of the next one,
+/* Waits for the lock of the arena or, where that happens too often, takes that of another one,
  * which becomes the place. */
-struct block_heap *arena_take_slow(struct arena_place *place);
+struct block_heap *arena_take_slow(struct place *place);
 
-/* Takes the lock of the arena, or of another one, and returns it. */
-static inline struct block_heap *arena_take(struct arena_place *place)
+/* Takes the lock of the arena at a heap's place, or of another one, and returns it. */
+static inline struct block_heap *arena_take(struct place *place)
 {
-    struct block_heap *arena = arena_at(place->arena);
+    struct block_heap *arena = arena_at(place->index);
 
     return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
 }

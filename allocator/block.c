@@ -176,7 +176,7 @@ static struct block *grow(struct block_heap *heap, size_t size)
 
     size_t needed = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT, units = needed;
     bool is_long;
-    char *start = zone_take_more(&units, GROW_MOST_UNITS, UNIT_BLOCK + heap->arena, &is_long);
+    char *start = zone_take_for_arena(&units, GROW_MOST_UNITS, heap->arena, &is_long);
 
     if (!start)
         return NULL;

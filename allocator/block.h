@@ -41,7 +41,7 @@ struct block_segment {
 struct block_heap {
     /* Apart from what others write in the arena before this one. */
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
-    unsigned arena; /* its units are of kind UNIT_BLOCK + arena; not of a private heap */
+    unsigned arena; /* its index, the number of its units; not of a private heap */
     /* A private heap keeps its segments apart and gives their units back all at once
      * (block_give_all): the units say only that they are some private heap's. */
     bool is_private;
@@ -57,7 +57,7 @@ struct block_heap {
 /* Whether a unit belongs to the heap, which is no private one. */
 static inline bool block_is_segment(const struct block_heap *heap, const char *unit)
 {
-    return zone_kind(unit) == UNIT_BLOCK + heap->arena;
+    return zone_is_of_arena(unit, heap->arena);
 }
 
 /* Two blocks of whole pages, side by side, are never some pages and 16 bytes apart: up to the C

@@ -14,7 +14,9 @@ enum { MOST_SHIFT = 6 };
 
 static void adapt_most(struct block_front *front)
 {
-    lock_take(&zone.lock);
+    /* Or else the next time. */
+    if (!lock_try(&zone.lock))
+        return;
     size_t used_bytes = (zone.owned_units - zone.free_units) << UNIT_SHIFT;
     lock_drop(&zone.lock);
     size_t most = used_bytes >> MOST_SHIFT;

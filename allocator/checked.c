@@ -63,7 +63,7 @@ static void *raw_alloc(size_t bytes, size_t align)
         block = block_alloc(&first_arena, bytes, align, true);
     lock_drop(&first_arena.lock);
     if (!block)
-        block = large_alloc(bytes, align, false, NULL);
+        block = large_alloc(NULL, bytes, align, false, NULL);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return block;
 }
@@ -71,10 +71,10 @@ static void *raw_alloc(size_t bytes, size_t align)
 /* Needs the arena's lock. */
 static void raw_free(void *block)
 {
-    if (zone_is_arena(zone_kind(block)))
+    if (zone_kind(block) == UNIT_BLOCK)
         (void)block_free(&first_arena, block);
     else
-        (void)large_free(block, NULL);
+        (void)large_free(NULL, block, NULL);
     /* Nobody counts allocations here that it could wait for. */
     lock_take(&zone.lock);
     if (zone.has_excess)
@@ -162,7 +162,7 @@ static bool is_live(const void *ptr)
     /* Only memory that is ours is looked at: memcheck reports the rest by itself. */
     const struct guard *guard = guard_of(ptr);
 
-    return (zone_is_arena(zone_kind(guard)) || large_contains(guard)) && guard->cookie == COOKIE;
+    return (zone_kind(guard) == UNIT_BLOCK || large_contains(guard)) && guard->cookie == COOKIE;
 }
 
 void checked_free(struct heap *heap, void *ptr)

@@ -143,7 +143,9 @@ static void give_some(void)
  * last look. */
 static void settle_large(void)
 {
-    lock_take(&zone.lock);
+    /* Or else at the next look. */
+    if (!lock_try(&zone.lock))
+        return;
     size_t grown_units = zone.grown_units - decay.grown_units;
     decay.grown_units = zone.grown_units;
     decay.owned_units = zone.owned_units;

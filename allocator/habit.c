@@ -29,6 +29,11 @@ static bool count_written(const struct habit *habit, size_t *written)
     return true;
 }
 
+static void forget(struct habit *habit)
+{
+    __atomic_store_n(&habit->bytes, 0, __ATOMIC_RELAXED);
+}
+
 /* Learns from the last range, and forgets it. */
 static void learn(struct habit *habit)
 {
@@ -39,7 +44,7 @@ static void learn(struct habit *habit)
         size_t lost = LOST * (habit->bytes - written);
         habit->credit_bytes = earned > lost ? earned - lost : 0;
     }
-    habit->bytes = 0;
+    forget(habit);
 }
 
 bool habit_earn(struct habit *habit)
@@ -48,7 +53,7 @@ bool habit_earn(struct habit *habit)
 
     if (!count_written(habit, &written) || EARNED * written <= LOST * (habit->bytes - written))
         return false;
-    habit->bytes = 0;
+    forget(habit);
     habit->credit_bytes += EARNED_EARLY * written;
     return true;
 }
@@ -62,7 +67,7 @@ void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t
         return;
     learn(habit);
     habit->end = (const char *)end;
-    habit->bytes = end - first;
+    __atomic_store_n(&habit->bytes, end - first, __ATOMIC_RELAXED);
     habit->shown_bytes = shown_bytes < end - first ? shown_bytes : end - first;
 }
 

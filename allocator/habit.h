@@ -11,7 +11,7 @@
  * to be zero; and took none back unless it was unmapped. (Where the system gives huge pages unasked
  * all of it may have memory; then credit changes little.)
  *
- * Its user's lock guards it. */
+ * Its user's lock guards it; whether there is a range anybody may ask. */
 #ifndef ALLOCATOR_HABIT_H
 #define ALLOCATOR_HABIT_H
 
@@ -20,10 +20,15 @@
 
 struct habit {
     const char *end;    /* of the last range */
-    size_t bytes;       /* of it */
+    size_t bytes;       /* of it; 0 for none */
     size_t shown_bytes; /* of its end, which stand for all of it */
     size_t credit_bytes;
 };
+
+static inline bool habit_has_range(const struct habit *habit)
+{
+    return __atomic_load_n(&habit->bytes, __ATOMIC_RELAXED) > 0;
+}
 
 /* Tells of a range that a program will own and that holds no memory yet, and looks at the one
  * before. */

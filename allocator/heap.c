@@ -65,7 +65,8 @@ static void count_slow_call(struct heap *heap)
 {
     if (++heap->slow_calls % DECAY_PERIOD != 0)
         return;
-    heap->place.waits = 0;
+    heap->arena_place.waits = 0;
+    heap->large_place.waits = 0;
     unsigned rounds = decay_look();
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
@@ -146,7 +147,7 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
     if (__builtin_expect(blocks != NULL, 0))
         lock_take(&blocks->lock);
     else
-        blocks = arena_take(&heap->place);
+        blocks = arena_take(&heap->arena_place);
     void *ptr = block_alloc(blocks, bytes, align, may_grow);
     if (bytes <= SLAB_MOST_BYTES)
         note_small_block(blocks, bytes);
@@ -162,11 +163,11 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align, false);
+        ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, false);
     if (!ptr)
         ptr = take_block_from(heap, bytes, align, true);
     if (!ptr && !heap->own_blocks)
-        ptr = arena_alloc_elsewhere(heap->place.arena, bytes, align, true);
+        ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, true);
     return ptr;
 }
 
@@ -187,10 +188,10 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zero
     if (decay_waits())
         decay_end_waiting();
     count_slow_call(heap);
-    void *ptr = large_alloc(bytes ? bytes : 1, align, zeroed, owner_of(heap));
+    void *ptr = large_alloc(&heap->large_place, bytes ? bytes : 1, align, zeroed, owner_of(heap));
 
     if (ptr)
-        count_alloc(heap, large_usable(ptr));
+        count_alloc(heap, os_round_to_page(bytes ? bytes : 1));
     return ptr;
 }
 
@@ -219,7 +220,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
         ptr = take_block(heap, bytes, align);
     if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
         return ptr;
-    if (!ptr && large_is_full())
+    if (!ptr && large_set_is_full())
         ptr = take_block(heap, bytes, align);
     if (!ptr)
         errno = ENOMEM;
@@ -276,7 +277,7 @@ static void free_block(struct heap *heap, void *ptr)
 static void free_large(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    size_t usable = large_free(ptr, owner_of(heap));
+    size_t usable = large_free(&heap->large_place, ptr, owner_of(heap));
     if (usable == 0)
         fault_die("invalid pointer", ptr);
     count_free(heap, usable);
@@ -285,7 +286,7 @@ static void free_large(struct heap *heap, void *ptr)
 /* Whether units of this kind are of the heap's blocks. */
 static inline bool is_own_block(const struct heap *heap, unsigned kind)
 {
-    return heap_is_instance(heap) ? kind == UNIT_PRIVATE : zone_is_arena(kind);
+    return heap_is_instance(heap) ? kind == UNIT_PRIVATE : kind == UNIT_BLOCK;
 }
 
 /* What the fronts can't hold. */
@@ -334,14 +335,15 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
 
 static void *resize_large(struct heap *heap, void *ptr, size_t bytes)
 {
-    size_t before = large_usable(ptr);
+    size_t before = large_usable(&heap->large_place, ptr);
 
     if (before == 0)
         fault_die("invalid pointer", ptr);
     /* Down to half the threshold an object stays mapped: crossing it to and fro is cheap. */
-    void *resized = bytes >= MEM_MMAP_THRESHOLD / 2 ? large_resize(ptr, bytes) : NULL;
+    void *resized =
+        bytes >= MEM_MMAP_THRESHOLD / 2 ? large_resize(&heap->large_place, ptr, bytes) : NULL;
     if (resized)
-        count_resize(heap, before, large_usable(resized));
+        count_resize(heap, before, os_round_to_page(bytes));
     return resized;
 }
 
@@ -409,7 +411,7 @@ size_t heap_usable(const void *ptr)
         return slab_class_bytes(kind - UNIT_SLAB);
     if (zone_is_block(kind))
         return block_usable(ptr);
-    usable = large_usable(ptr);
+    usable = large_usable(NULL, ptr);
     if (usable == 0)
         fault_die("invalid pointer", ptr);
     return usable;

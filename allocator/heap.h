@@ -25,7 +25,8 @@ struct heap {
     struct heap *next_idle;        /* heaps without a thread */
     struct counters counters;      /* of blocks and large objects; slabs are counted by the front */
     unsigned node;                 /* the index of its slabs in heap_slabs */
-    struct arena_place place;      /* of its blocks */
+    /* Where its blocks and its large objects come from. */
+    struct place arena_place, large_place;
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;

@@ -63,6 +63,8 @@ static struct heap *adopt_or_create(void)
     } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
         heap->next = all_heaps;
         all_heaps = heap;
+        place_begin(&arena_places);
+        place_begin(&large_places);
     }
     if (heap) {
         heap->node = usable_node();
@@ -231,12 +233,12 @@ static void before_fork(void)
     decay_change_lock(lock_take);
     change_slab_and_block_locks(lock_take);
     lock_take(&zone.lock);
-    lock_take(&large_objects.lock);
+    large_lock_all(lock_take);
 }
 
 static void after_fork(void (*release)(struct lock *))
 {
-    release(&large_objects.lock);
+    large_lock_all(release);
     release(&zone.lock);
     change_slab_and_block_locks(release);
     decay_change_lock(release);

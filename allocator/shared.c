@@ -1,5 +1,7 @@
 #include "allocator/shared.h"
 
+#include "allocator/lock.h"
+
 /* Reserved at a time. */
 #define REGION_BYTES ((size_t)64 << 20)
 /* As many bytes of shared pages as there can be, 8 GiB; objects beyond have mappings of their own.
@@ -13,13 +15,16 @@ struct region {
 };
 
 static struct region regions[REGIONS] COLD_DATA;
-/* How many there are, and the one that pages are taken from. */
+/* How many there are, and the one that pages are taken from.  Guarded by the lock, which comes
+ * after all others, as are the bytes taken and mapped of each; how much of a page is used the lock
+ * of the set guards whose page it is. */
 static size_t region_count;
 static struct region *current;
+static struct lock regions_lock;
 
 bool shared_is_used(void)
 {
-    return region_count > 0;
+    return __atomic_load_n(&region_count, __ATOMIC_RELAXED) > 0;
 }
 
 /* The id tells, and the address does not: the system may reserve a region that begins in what was
@@ -41,17 +46,14 @@ static struct region *new_region(void)
     if (!start)
         return NULL;
     *region = (struct region){.start = (uintptr_t)start};
-    region_count++;
+    __atomic_store_n(&region_count, region_count + 1, __ATOMIC_RELAXED);
     return region;
 }
 
-struct kept_range shared_new_page(void)
+static struct kept_range take_page(void)
 {
     struct kept_range none = {0};
 
-    /* Elsewhere a huge page is of another size. */
-    if (os_page_bytes() != 4096)
-        return none;
     if ((!current || current->taken_bytes == REGION_BYTES) && !(current = new_region()))
         return none;
     uintptr_t page = current->start + current->taken_bytes;
@@ -61,6 +63,19 @@ struct kept_range shared_new_page(void)
     current->taken_bytes += OS_HUGE_BYTES;
     current->mapped_bytes += OS_HUGE_BYTES;
     return (struct kept_range){page, OS_HUGE_BYTES, KEPT_SHARED | (uint32_t)(current - regions)};
+}
+
+struct kept_range shared_new_page(void)
+{
+    struct kept_range page = {0};
+
+    /* Elsewhere a huge page is of another size. */
+    if (os_page_bytes() != 4096)
+        return page;
+    lock_take(&regions_lock);
+    page = take_page();
+    lock_drop(&regions_lock);
+    return page;
 }
 
 void shared_use(struct kept_range range, bool is_used)
@@ -96,9 +111,11 @@ void shared_unmapped(struct kept_range range)
 {
     struct region *region = region_of(range);
 
+    lock_take(&regions_lock);
     region->mapped_bytes -= range.bytes;
     if (region->mapped_bytes == 0 && region->taken_bytes == REGION_BYTES) {
         region->start = 0;
-        region_count--;
+        __atomic_store_n(&region_count, region_count - 1, __ATOMIC_RELAXED);
     }
+    lock_drop(&regions_lock);
 }

@@ -2,7 +2,7 @@
  *
  * They lie in reserved ranges of 64 MiB and are taken from the start of one on, so that objects lie
  * side by side across their ends. A range that was all taken is forgotten once all of it is
- * unmapped. large_objects.lock guards all of it. */
+ * unmapped. the lock of a set guards what it has of one. */
 #ifndef ALLOCATOR_SHARED_H
 #define ALLOCATOR_SHARED_H
 

@@ -146,7 +146,7 @@ static size_t place_of(const struct slab *entry)
 
 static struct slab *slab_of_unit(size_t unit)
 {
-    return entry_at((size_t)*zone_number(unit) * ENTRY_STEP);
+    return entry_at((size_t)zone_get_number(unit) * ENTRY_STEP);
 }
 
 static struct slab *slab_of_node(struct tree_node *node)
@@ -237,7 +237,7 @@ static struct slab *take_entry(size_t unit, unsigned words)
             return NULL;
         slab = entry_at(at);
     }
-    *zone_number(unit) = (uint32_t)(place_of(slab) / ENTRY_STEP);
+    zone_set_number(unit, (uint32_t)(place_of(slab) / ENTRY_STEP));
     slab->node.key = unit;
     return slab;
 }

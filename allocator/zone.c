@@ -233,7 +233,8 @@ size_t zone_begin_interval(bool by_time, size_t given_units)
 }
 
 /* Takes the lowest free run of *units and, up to `most`, the free units behind it. */
-static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *fresh)
+static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
+                  struct zone_fresh *fresh)
 {
     size_t first, end;
     size_t clean = 0, clean_needed = 0, again = 0;
@@ -253,7 +254,8 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
             clean_needed += unit < first + *units;
             again += unit < zone.seen_units;
         }
-        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
+        zone_set_number(unit, number);
+        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELEASE);
     }
     zone.free_units -= end - first;
     if (zone.idle_units > zone.dirty_units)
@@ -274,23 +276,27 @@ static void *take(size_t *units, size_t most, unsigned kind, struct zone_fresh *
 
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
-    return take(&units, units, kind, fresh);
+    return take(&units, units, kind, 0, fresh);
 }
 
 void *zone_take_run(size_t units, unsigned kind)
 {
-    bool is_long;
+    struct zone_fresh fresh;
 
-    return zone_take_more(&units, 0, kind, &is_long);
+    lock_take(&zone.lock);
+    void *start = zone_take(units, kind, &fresh);
+    lock_drop(&zone.lock);
+    zone_populate(fresh);
+    return start;
 }
 
-void *zone_take_more(size_t *units, size_t most, unsigned kind, bool *is_long)
+void *zone_take_for_arena(size_t *units, size_t most, unsigned arena, bool *is_long)
 {
     struct zone_fresh fresh;
 
     lock_take(&zone.lock);
     size_t ahead = zone.owned_units >> AHEAD_SHIFT;
-    void *start = take(units, ahead < most ? ahead : most, kind, &fresh);
+    void *start = take(units, ahead < most ? ahead : most, UNIT_BLOCK, arena, &fresh);
     lock_drop(&zone.lock);
     *is_long = fresh.is_long;
     zone_populate(fresh);

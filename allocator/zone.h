@@ -24,16 +24,13 @@
 enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
-/* Enough for threads on some dozens of processors, each of which has a front of its own. */
-enum { ZONE_ARENAS = 8 };
-
 enum unit_kind {
-    UNIT_FOREIGN,                            /* not ours */
-    UNIT_CLEAN,                              /* free, holds no memory, reads as zero */
-    UNIT_DIRTY,                              /* free, may hold memory */
-    UNIT_BLOCK,                              /* UNIT_BLOCK + a: part of a segment of arena a */
-    UNIT_PRIVATE = UNIT_BLOCK + ZONE_ARENAS, /* of a heap instance's block heap */
-    UNIT_SLAB                                /* UNIT_SLAB + c: a slab of size class c */
+    UNIT_FOREIGN, /* not ours */
+    UNIT_CLEAN,   /* free, holds no memory, reads as zero */
+    UNIT_DIRTY,   /* free, may hold memory */
+    UNIT_BLOCK,   /* part of a segment of the arena that its number tells */
+    UNIT_PRIVATE, /* of a heap instance's block heap */
+    UNIT_SLAB     /* UNIT_SLAB + c: a slab of size class c */
 };
 
 /* One for each length up to that of the largest block, and hints[0], which is 0. */
@@ -68,7 +65,7 @@ struct zone {
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */
-    size_t large_bytes;   /* of large objects; their lock guards it, and anybody reads it */
+    size_t large_bytes;   /* of large objects; atomic */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
     /* No free run of n units starts below unit hints[n], which is at most hints[n + 1]. */
@@ -109,13 +106,7 @@ static inline unsigned zone_kind(const void *address)
     return zone_find_kind(address, &kind) ? kind : UNIT_FOREIGN;
 }
 
-/* Whether units of this kind belong to an arena. */
-static inline bool zone_is_arena(unsigned kind)
-{
-    return kind - UNIT_BLOCK < ZONE_ARENAS;
-}
-
-/* The same for any block heap. */
+/* Whether units of this kind belong to a block heap, an arena or an instance's. */
 static inline bool zone_is_block(unsigned kind)
 {
     return kind - UNIT_BLOCK <= UNIT_PRIVATE - UNIT_BLOCK;
@@ -126,11 +117,33 @@ static inline size_t zone_unit(const void *address)
     return zone_offset(address) >> UNIT_SHIFT;
 }
 
-/* A number for each unit that is ours, for the layer that has it; nobody else looks at it.  They
- * lie below the map and upside down, so that a small program holds one page for both. */
+/* A number for each unit that is ours, for the layer that has it.  They lie below the map and
+ * upside down, so that a small program holds one page for both. */
 static inline uint32_t *zone_number(size_t unit)
 {
     return (uint32_t *)(void *)zone.map - 1 - unit;
+}
+
+static inline uint32_t zone_get_number(size_t unit)
+{
+    return __atomic_load_n(zone_number(unit), __ATOMIC_RELAXED);
+}
+
+static inline void zone_set_number(size_t unit, uint32_t number)
+{
+    __atomic_store_n(zone_number(unit), number, __ATOMIC_RELAXED);
+}
+
+/* Whether an address lies in a unit of this arena. */
+static inline bool zone_is_of_arena(const void *address, uint32_t arena)
+{
+    unsigned kind = UNIT_FOREIGN;
+
+    if (!zone_find_kind(address, &kind) || kind != UNIT_BLOCK)
+        return false;
+    /* Another arena may just have taken the unit: its number came first. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return zone_get_number(zone_unit(address)) == arena;
 }
 
 static inline void *zone_address(size_t unit)
@@ -152,20 +165,25 @@ void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
 /* Both; takes the zone's lock. */
 void *zone_take_run(size_t units, unsigned kind);
-/* The same, and up to `most` units and 1/64 of the zone, where those behind the run are free; sets
- * *units to the number, and *is_long where the run is of more than 32 KiB and holds no memory:
- * zone_note_long is for what the program gets of it. */
-void *zone_take_more(size_t *units, size_t most, unsigned kind, bool *is_long);
+/* The same for the arena of a number, and up to `most` units and 1/64 of the zone, where those
+ * behind the run are free; sets *units to how many, and *is_long where the run is of more than 32
+ * KiB and holds no memory: zone_note_long is for what the program gets of it. */
+void *zone_take_for_arena(size_t *units, size_t most, unsigned arena, bool *is_long);
 /* Tells of [start, start + bytes), which a program will own and which holds no memory yet. Takes
  * the zone's lock. */
 void zone_note_long(const void *start, size_t bytes);
 /* Tells that memory of [start, start + bytes), which was given to the program, is about to go.
  * Takes the zone's lock. */
 void zone_look_at_long(const void *start, size_t bytes);
-/* Tells how many bytes large objects have.  Needs their lock alone. */
-static inline void zone_set_large(size_t bytes)
+/* Tells that large objects have so many bytes more, modulo 2^64, and how many.  Need no lock. */
+static inline void zone_add_large(size_t bytes)
 {
-    __atomic_store_n(&zone.large_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&zone.large_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static inline size_t zone_large_bytes(void)
+{
+    return __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
 }
 /* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
 void zone_give(void *start, size_t units);

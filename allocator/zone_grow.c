@@ -248,6 +248,8 @@ void zone_note_long(const void *start, size_t bytes)
 
 void zone_look_at_long(const void *start, size_t bytes)
 {
+    if (!habit_has_range(&zone.habit))
+        return;
     lock_take(&zone.lock);
     habit_look(&zone.habit, start, bytes);
     lock_drop(&zone.lock);

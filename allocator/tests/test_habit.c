@@ -271,7 +271,7 @@ static void keep_used(size_t bytes)
     assert_non_null(used);
     memset(used, 0xFF, bytes);
     mem_free(used);
-    assert_int_equal(kept.bytes, bytes);
+    assert_int_equal(first_large_set.kept.bytes, bytes);
 }
 
 /* Objects that are to be zero are made of freed mappings, which are cleared where the program
@@ -287,12 +287,12 @@ static void test_zeroed_objects_of_kept_memory(void **state)
     keep_used(MIB);
     char *first = zeroed_object(MIB, &resident);
     assert_int_equal(resident, 0);
-    assert_int_equal(kept.bytes, 0);
+    assert_int_equal(first_large_set.kept.bytes, 0);
     memset(first, 0xFF, MIB);
     keep_used(MIB);
     char *second = zeroed_object(MIB, &resident);
     assert_int_equal(resident, pages);
-    assert_int_equal(kept.bytes, 0);
+    assert_int_equal(first_large_set.kept.bytes, 0);
 
     /* What is written goes on so: the last page of one of five shows it. */
     for (int i = 0; i < 20; i++) {
@@ -348,7 +348,7 @@ static void test_sparse_objects_get_small_pages(void **state)
     /* Until it writes them. */
     assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 3 * MIB), COUNT - 20, COUNT - 1);
     /* If it stops to, a quarter of what it has at most. */
-    unsigned most = (unsigned)(large_objects.live_bytes / 4 / OS_HUGE_BYTES);
+    unsigned most = (unsigned)(first_large_set.live_bytes / 4 / OS_HUGE_BYTES);
     assert_in_range(allocate_written(objects, COUNT, 3 * MIB, 1), 0, most);
     assert_int_equal(allocate_written(objects, COUNT, 3 * MIB, 1), 0);
 }
@@ -390,7 +390,7 @@ static void test_objects_are_written_late(void **state)
         mem_free(objects[i]);
     }
     (void)mem_idle();
-    assert_true(large_objects.habit.written.credit_bytes > 0);
+    assert_true(first_large_set.habit.written.credit_bytes > 0);
     assert_in_range(allocate_written(more, COUNT, 3 * MIB, 3 * MIB), COUNT / 2, COUNT - 1);
 }
 

@@ -10,8 +10,8 @@ static const size_t HUGE = (size_t)2 << 20, MUCH = (size_t)16 << 20, PART = (siz
 /* As after many objects that were written to the end: those of these tests are not. */
 static void *trusted_alloc(size_t bytes)
 {
-    large_objects.habit.written = (struct habit){.credit_bytes = MUCH};
-    return large_alloc(bytes, ALIGNMENT, false, NULL);
+    first_large_set.habit.written = (struct habit){.credit_bytes = MUCH};
+    return large_alloc(NULL, bytes, ALIGNMENT, false, NULL);
 }
 
 static void test_objects_share_huge_pages(void **state)
@@ -19,7 +19,7 @@ static void test_objects_share_huge_pages(void **state)
     (void)state;
     enum { COUNT = 12 };
     char *objects[COUNT];
-    void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
+    void *live = large_alloc(NULL, MUCH, ALIGNMENT, true, NULL);
     (void)large_decay(true);
 
     /* Side by side, across the end of the first page too. */
@@ -28,45 +28,45 @@ static void test_objects_share_huge_pages(void **state)
         assert_ptr_equal(objects[i], objects[0] + (size_t)i * PART);
     }
     assert_int_equal((uintptr_t)objects[0] % HUGE, 0);
-    assert_int_equal(kept.bytes, 2 * HUGE - COUNT * PART);
+    assert_int_equal(first_large_set.kept.bytes, 2 * HUGE - COUNT * PART);
     /* Nothing of a page in use goes, but all of one that nobody uses. */
     for (int i = 0; i < COUNT; i += 2)
-        (void)large_free(objects[i], NULL);
+        (void)large_free(NULL, objects[i], NULL);
     assert_int_equal(large_decay(true), 0);
-    assert_int_equal(kept.bytes, 2 * HUGE - COUNT / 2 * PART);
+    assert_int_equal(first_large_set.kept.bytes, 2 * HUGE - COUNT / 2 * PART);
     for (int i = 7; i < COUNT; i += 2)
-        (void)large_free(objects[i], NULL);
+        (void)large_free(NULL, objects[i], NULL);
     assert_int_equal(large_decay(true), HUGE);
     for (int i = 1; i < 7; i += 2)
-        (void)large_free(objects[i], NULL);
+        (void)large_free(NULL, objects[i], NULL);
     (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
-    (void)large_free(live, NULL);
+    assert_int_equal(first_large_set.kept.bytes, 0);
+    (void)large_free(NULL, live, NULL);
     (void)large_decay(true);
 }
 
 static void test_sharing_objects_grow(void **state)
 {
     (void)state;
-    void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
+    void *live = large_alloc(NULL, MUCH, ALIGNMENT, true, NULL);
     char *first = trusted_alloc(PART);
     memset(first, 1, PART);
 
     /* Into what is kept behind it, and beyond the page to a mapping of its own. */
-    assert_ptr_equal(large_resize(first, 2 * PART), first);
+    assert_ptr_equal(large_resize(NULL, first, 2 * PART), first);
     char *behind = trusted_alloc(PART);
     assert_ptr_equal(behind, first + 2 * PART);
-    char *moved = large_resize(first, 3 * PART);
+    char *moved = large_resize(NULL, first, 3 * PART);
     assert_true(moved && moved != first);
     for (size_t i = 0; i < PART; i++)
         assert_int_equal(moved[i], 1);
     assert_ptr_equal(trusted_alloc(PART), first);
-    (void)large_free(first, NULL);
-    (void)large_free(behind, NULL);
-    (void)large_free(moved, NULL);
-    (void)large_free(live, NULL);
+    (void)large_free(NULL, first, NULL);
+    (void)large_free(NULL, behind, NULL);
+    (void)large_free(NULL, moved, NULL);
+    (void)large_free(NULL, live, NULL);
     (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
+    assert_int_equal(first_large_set.kept.bytes, 0);
 }
 
 /* Each object holds its number at both ends. */
@@ -99,11 +99,11 @@ static void test_sharing_at_random(void **state)
         if (start)
             assert_true(is_stamped(start, objects[i].bytes, i));
         if (start && random_below(&random, 3) > 0) {
-            assert_true(large_free(start, NULL) >= objects[i].bytes);
+            assert_true(large_free(NULL, start, NULL) >= objects[i].bytes);
             objects[i].start = NULL;
             continue;
         }
-        objects[i].start = start ? large_resize(start, bytes) : trusted_alloc(bytes);
+        objects[i].start = start ? large_resize(NULL, start, bytes) : trusted_alloc(bytes);
         assert_non_null(objects[i].start);
         /* What is new is ours alone, and what was moved still there. */
         if (start)
@@ -115,10 +115,10 @@ static void test_sharing_at_random(void **state)
     }
     for (int i = 0; i < COUNT; i++)
         if (objects[i].start)
-            (void)large_free(objects[i].start, NULL);
+            (void)large_free(NULL, objects[i].start, NULL);
     (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
-    assert_int_equal(large_objects.live_bytes, 0);
+    assert_int_equal(first_large_set.kept.bytes, 0);
+    assert_int_equal(first_large_set.live_bytes, 0);
 }
 
 /* --- ranges that are reserved side by side --------------------------------------------------- */
@@ -160,10 +160,10 @@ static void free_some(char *objects[FILL], int first, int end)
 {
     for (int i = first; i < end; i++) {
         assert_true(is_stamped(objects[i], RANGE / FILL, i));
-        (void)large_free(objects[i], NULL);
+        (void)large_free(NULL, objects[i], NULL);
     }
     (void)large_decay(true);
-    assert_int_equal(kept.bytes, 0);
+    assert_int_equal(first_large_set.kept.bytes, 0);
 }
 
 /* The system may reserve a range that begins in what was unmapped of the end of another one. */
@@ -171,7 +171,7 @@ static void test_range_in_the_end_of_another(void **state)
 {
     (void)state;
     char *below[FILL], *above[FILL];
-    void *live = large_alloc(MUCH, ALIGNMENT, true, NULL);
+    void *live = large_alloc(NULL, MUCH, ALIGNMENT, true, NULL);
     char *start = mmap(NULL, 3 * RANGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_int_equal(munmap(start, 3 * RANGE), 0);
     start += -(uintptr_t)start & (HUGE - 1);
@@ -182,7 +182,7 @@ static void test_range_in_the_end_of_another(void **state)
     free_some(above, 0, FILL / 2);
     free_some(below, 0, FILL / 2);
     free_some(above, FILL / 2, FILL);
-    (void)large_free(live, NULL);
+    (void)large_free(NULL, live, NULL);
     (void)large_decay(true);
 }
 

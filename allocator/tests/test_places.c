@@ -1,0 +1,163 @@
+/* Heaps that meet get out of each other's way; this test looks inside the library. */
+#include "allocator/large.h"
+#include "allocator/place.h"
+#include "allocator/tests/test_common.h"
+#include "allocator/zone.h"
+
+enum { HEAPS = 10, MOST = 4, WAITS = 1000 };
+
+static unsigned sum_of_users(const struct places *places)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < PLACES_MOST; i++)
+        sum += places->users[i];
+    return sum;
+}
+
+static void test_heaps_that_meet_spread_out(void **state)
+{
+    (void)state;
+    struct places places = {0};
+    struct place heaps[HEAPS] = {{0}};
+
+    assert_int_equal(places_used(&places), 1);
+    for (int i = 0; i < HEAPS; i++)
+        place_begin(&places);
+    /* Once or twice is no reason. */
+    place_waits(&places, &heaps[0], MOST);
+    place_waits(&places, &heaps[0], MOST);
+    assert_int_equal(heaps[0].index, 0);
+    for (int i = 0; i < WAITS; i++)
+        place_waits(&places, &heaps[i % HEAPS], MOST);
+    assert_int_equal(places_used(&places), MOST);
+    assert_int_equal(sum_of_users(&places), HEAPS);
+    for (int i = 0; i < MOST; i++)
+        assert_in_range(places.users[i], HEAPS / MOST, HEAPS / MOST + 1);
+    /* Where each place has as many there is nowhere to go. */
+    struct place before[HEAPS];
+    memcpy(before, heaps, sizeof heaps);
+    for (int i = 0; i < WAITS; i++)
+        place_waits(&places, &heaps[i % HEAPS], MOST);
+    for (int i = 0; i < HEAPS; i++)
+        assert_int_equal(heaps[i].index, before[i].index);
+}
+
+static void test_who_is_alone_stays(void **state)
+{
+    (void)state;
+    struct places places = {0};
+    struct place heap = {0};
+
+    place_begin(&places);
+    for (int i = 0; i < WAITS; i++)
+        place_waits(&places, &heap, MOST);
+    assert_int_equal(heap.index, 0);
+    assert_int_equal(places_used(&places), 1);
+    /* Nor is there another place. */
+    place_begin(&places);
+    for (int i = 0; i < WAITS; i++)
+        place_waits(&places, &heap, 1);
+    assert_int_equal(heap.index, 0);
+}
+
+/* As where two heaps met. */
+static void go_to_second_set(struct place *place)
+{
+    if (places_most() == 1)
+        skip();
+    place->index = 1;
+    places_use(&large_places, 1);
+}
+
+/* An object of one set may be asked for, resized and freed by any heap, and stays of its set. */
+static void test_large_objects_of_two_sets(void **state)
+{
+    (void)state;
+    const size_t size = 200 << 10;
+    struct place first = {0}, second = {0};
+
+    go_to_second_set(&second);
+    char *one = large_alloc(&first, size, ALIGNMENT, false, NULL);
+    char *two = large_alloc(&second, size, ALIGNMENT, true, NULL);
+    assert_non_null(one);
+    assert_non_null(two);
+    assert_int_equal(first_large_set.used, 1);
+    assert_int_equal(large_set_at(1)->used, 1);
+    assert_int_equal(zone_large_bytes(), 2 * size);
+    assert_int_equal(large_usable(&first, two), size);
+    assert_int_equal(large_usable(&second, one), size);
+    assert_int_equal(large_usable(NULL, two), size);
+    assert_true(large_contains(one + size - 1));
+    assert_true(large_contains(two + size - 1));
+
+    memset(two, 2, size);
+    two = large_resize(&first, two, 3 * size);
+    assert_non_null(two);
+    assert_int_equal(two[size - 1], 2);
+    assert_int_equal(large_set_at(1)->used, 1);
+    assert_int_equal(large_set_at(1)->live_bytes, 3 * size);
+    assert_int_equal(large_free(&first, two, NULL), 3 * size);
+    assert_int_equal(large_free(&second, one, NULL), size);
+    assert_int_equal(large_free(&second, one, NULL), 0);
+    assert_int_equal(zone_large_bytes(), 0);
+
+    /* What is kept of either is for its own objects, and goes with all others. */
+    assert_true(large_set_at(1)->kept.bytes > 0);
+    assert_true(first_large_set.kept.bytes > 0);
+    size_t kept = large_set_at(1)->kept.bytes + first_large_set.kept.bytes;
+    assert_int_equal(large_decay(true), kept);
+    assert_int_equal(large_set_at(1)->kept.bytes + first_large_set.kept.bytes, 0);
+}
+
+/* All of an instance go with it, whichever set they are of. */
+static void test_an_owner_of_two_sets(void **state)
+{
+    (void)state;
+    const size_t size = 1 << 20;
+    struct place first = {0}, second = {0};
+    int owner, other;
+
+    go_to_second_set(&second);
+    assert_non_null(large_alloc(&first, size, ALIGNMENT, false, &owner));
+    assert_non_null(large_alloc(&second, size, ALIGNMENT, false, &owner));
+    char *left = large_alloc(&second, size, ALIGNMENT, false, &other);
+    assert_int_equal(large_free(&first, left, &owner), 0);
+    large_free_all(&owner);
+    assert_int_equal(zone_large_bytes(), size);
+    assert_int_equal(large_free(&first, left, &other), size);
+    (void)large_decay(true);
+}
+
+/* Each set has a table that grows, and all together a bound. */
+static void test_many_objects_of_two_sets(void **state)
+{
+    (void)state;
+    static void *objects[LARGE_OBJECTS_MOST];
+    struct place places[2] = {{0}};
+
+    go_to_second_set(&places[1]);
+    for (int i = 0; i < LARGE_OBJECTS_MOST; i++)
+        assert_non_null(objects[i] = large_alloc(&places[i % 3 == 0], 4096, 8192, true, NULL));
+    assert_true(large_set_is_full());
+    assert_null(large_alloc(&places[0], 4096, 8192, true, NULL));
+    assert_null(large_alloc(&places[1], 4096, 8192, true, NULL));
+    assert_int_equal(large_set_at(1)->used, LARGE_OBJECTS_MOST / 3 + 1);
+    for (int i = 0; i < LARGE_OBJECTS_MOST; i++)
+        assert_true(large_free(&places[i % 2], objects[i], NULL) > 0);
+    assert_false(large_set_is_full());
+    (void)large_decay(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heaps_that_meet_spread_out),
+        cmocka_unit_test(test_who_is_alone_stays),
+        cmocka_unit_test(test_large_objects_of_two_sets),
+        cmocka_unit_test(test_an_owner_of_two_sets),
+        cmocka_unit_test(test_many_objects_of_two_sets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
