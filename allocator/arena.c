@@ -93,6 +93,6 @@ void arena_count(size_t *splits, size_t *coalesces)
 
 void arena_lock_all(void (*change)(struct lock *))
 {
-    for (unsigned i = 0; i < PLACES_MOST; i++)
+    for (unsigned i = 0; i < places_used(&arena_places); i++)
         change(&arena_at(i)->lock);
 }

@@ -1,8 +1,8 @@
 #include "allocator/base.h"
 
-/* All of the depot, the first table of large objects, and a slab set for each memory node but the
- * first: 25 KiB together. */
-enum { BASE_BYTES = 32 * 1024 };
+/* All of the first depot, the first table of large objects and the first entries of slabs: 18 KiB
+ * together. */
+enum { BASE_BYTES = 20 * 1024 };
 
 static size_t taken_bytes;
 static _Alignas(CACHE_LINE_BYTES) char memory[BASE_BYTES] COLD_DATA;

@@ -4,19 +4,26 @@
 
 #include "allocator/base.h"
 
-struct depot depot;
+struct depot first_depot, more_depots[SLAB_SETS - 1] COLD_DATA;
 
-void depot_serve(struct slab_set *set)
+/* Heaps of two nodes would hand each other memory of the wrong one. */
+static bool is_closed;
+
+void depot_serve(unsigned node)
 {
-    if (!depot.set)
-        __atomic_store_n(&depot.set, set, __ATOMIC_RELEASE);
-    else if (depot.set != set)
-        __atomic_store_n(&depot.is_closed, true, __ATOMIC_RELEASE);
+    /* Heaps that are no thread's have the slabs of the first one. */
+    if (node != 0)
+        __atomic_store_n(&is_closed, true, __ATOMIC_RELEASE);
 }
 
-static bool serves(const struct slab_set *set)
+/* NULL for an instance's set. */
+static struct depot *depot_of(const struct slab_set *set)
 {
-    return __atomic_load_n(&depot.set, __ATOMIC_RELAXED) == set;
+    unsigned index = slab_set_index(set);
+
+    if (index == SLAB_SETS)
+        return NULL;
+    return index == 0 ? &first_depot : &more_depots[index - 1];
 }
 
 static unsigned capacity_of(unsigned size_class)
@@ -26,33 +33,66 @@ static unsigned capacity_of(unsigned size_class)
     return objects < DEPOT_OBJECTS ? (unsigned)objects : DEPOT_OBJECTS;
 }
 
-/* Makes room for what the depot may hold of a class. */
-static bool has_objects(unsigned size_class)
+/* What the classes up to this one need. */
+static size_t bytes_below(unsigned size_class)
 {
-    void ***objects = &depot.objects[size_class];
+    size_t objects = 0;
 
-    if (!*objects)
+    for (unsigned c = 0; c < size_class; c++)
+        objects += capacity_of(c);
+    return objects * sizeof(void *);
+}
+
+/* Memory for all classes of a depot that is not the first. Their locks are not one, so that two of
+ * them may try at the same time. */
+static char *take_memory(struct depot *depot)
+{
+    char *memory = __atomic_load_n(&depot->memory, __ATOMIC_ACQUIRE);
+
+    if (memory)
+        return memory;
+    char *fresh = os_map(bytes_below(SLAB_CLASSES), 0);
+    if (!fresh || __atomic_compare_exchange_n(&depot->memory, &memory, fresh, false,
+                                              __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return fresh;
+    os_unmap(fresh, bytes_below(SLAB_CLASSES));
+    return memory;
+}
+
+/* Makes room for what the depot may hold of a class. */
+static bool has_objects(struct depot *depot, unsigned size_class)
+{
+    void ***objects = &depot->objects[size_class];
+
+    if (*objects)
+        return true;
+    if (depot == &first_depot) {
         *objects = base_take(capacity_of(size_class) * sizeof **objects);
+    } else {
+        char *memory = take_memory(depot);
+        *objects = memory ? (void **)(void *)(memory + bytes_below(size_class)) : NULL;
+    }
     return *objects != NULL;
 }
 
-static void set_count(unsigned size_class, unsigned count)
+static void set_count(struct depot *depot, unsigned size_class, unsigned count)
 {
-    __atomic_store_n(&depot.counts[size_class], (uint16_t)count, __ATOMIC_RELAXED);
+    __atomic_store_n(&depot->counts[size_class], (uint16_t)count, __ATOMIC_RELAXED);
 }
 
 unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count)
 {
-    /* An object of another set can only come from a heap whose creation closed the depot. */
-    if (!serves(set) || __atomic_load_n(&depot.is_closed, __ATOMIC_RELAXED))
+    struct depot *depot = depot_of(set);
+
+    if (!depot || __atomic_load_n(&is_closed, __ATOMIC_RELAXED))
         return 0;
     lock_take(&set->classes[size_class].lock);
-    unsigned before = depot.counts[size_class];
-    unsigned room = has_objects(size_class) ? capacity_of(size_class) - before : 0;
+    unsigned before = depot->counts[size_class];
+    unsigned room = has_objects(depot, size_class) ? capacity_of(size_class) - before : 0;
     unsigned put = count < room ? count : room;
     if (put > 0) {
-        memcpy(&depot.objects[size_class][before], objects + count - put, put * sizeof *objects);
-        set_count(size_class, before + put);
+        memcpy(&depot->objects[size_class][before], objects + count - put, put * sizeof *objects);
+        set_count(depot, size_class, before + put);
     }
     lock_drop(&set->classes[size_class].lock);
     return put;
@@ -60,44 +100,53 @@ unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objec
 
 unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
 {
-    unsigned held = serves(set) ? depot.counts[size_class] : 0;
+    struct depot *depot = depot_of(set);
+    unsigned held = depot ? depot->counts[size_class] : 0;
 
     if (held == 0)
         return 0;
     if (count > held)
         count = held;
     held -= count;
-    memcpy(objects, &depot.objects[size_class][held], count * sizeof *objects);
-    set_count(size_class, held);
-    if (depot.leasts[size_class] > held)
-        depot.leasts[size_class] = (uint16_t)held;
+    memcpy(objects, &depot->objects[size_class][held], count * sizeof *objects);
+    set_count(depot, size_class, held);
+    if (depot->leasts[size_class] > held)
+        depot->leasts[size_class] = (uint16_t)held;
     return count;
 }
 
-static void decay_class(struct slab_set *set, unsigned size_class, bool all)
+static void decay_class(struct slab_set *set, struct depot *depot, unsigned size_class, bool all)
 {
-    struct lock *lock = &set->classes[size_class].lock;
+    void *old[DEPOT_OBJECTS];
 
-    lock_take(lock);
-    unsigned held = depot.counts[size_class];
-    unsigned going = all ? held : depot.leasts[size_class];
+    lock_take(&set->classes[size_class].lock);
+    unsigned held = depot->counts[size_class];
+    unsigned going = all ? held : depot->leasts[size_class];
     if (going > 0) {
         /* The oldest. */
-        void **objects = depot.objects[size_class];
-        (void)slab_put(set, size_class, objects, going);
+        void **objects = depot->objects[size_class];
+        memcpy(old, objects, going * sizeof *old);
         held -= going;
         memmove(objects, objects + going, held * sizeof *objects);
-        set_count(size_class, held);
+        set_count(depot, size_class, held);
     }
-    depot.leasts[size_class] = (uint16_t)held;
-    lock_drop(lock);
+    depot->leasts[size_class] = (uint16_t)held;
+    lock_drop(&set->classes[size_class].lock);
+    slab_put_back(size_class, old, going);
+}
+
+static void decay_set(struct slab_set *set, bool all)
+{
+    struct depot *depot = depot_of(set);
+
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        if (__atomic_load_n(&depot->counts[c], __ATOMIC_RELAXED) > 0)
+            decay_class(set, depot, c, all);
 }
 
 void depot_decay(bool all)
 {
-    struct slab_set *set = __atomic_load_n(&depot.set, __ATOMIC_ACQUIRE);
-
-    for (unsigned c = 0; c < SLAB_CLASSES && set; c++)
-        if (__atomic_load_n(&depot.counts[c], __ATOMIC_RELAXED) > 0)
-            decay_class(set, c, all);
+    for (unsigned node = 0; node < SLAB_NODES; node++)
+        for (unsigned place = 0; place < slab_sets_used(node); place++)
+            decay_set(slab_set_of(node, place), all);
 }

@@ -3,17 +3,17 @@
  * 2001). Threads that allocate and free the same sizes meet at the lock of a class; with the depot
  * they hold it for as long as it takes to copy some addresses.
  *
- * It is used where there are several threads, and only slabs of one memory node: all that is put
- * down belongs to one set. What nobody takes up between two calls of depot_decay goes back to the
- * slabs.
+ * There is one for each slab set that heaps use. They are used where there are several threads, and
+ * only slabs of one memory node. What nobody takes up between two calls of depot_decay goes back to
+ * the slabs.
  *
- * Invariants, for class c: the first counts[c] of objects[c] are objects of the set's slabs that
- * are in no bin and not free to the slabs; leasts[c] is the least counts[c] since depot_decay. The
- * class's lock in the set guards them. */
+ * Invariants, for class c: the first counts[c] of objects[c] are objects, mostly of the set's
+ * slabs, that are in no bin and not free to the slabs; leasts[c] is the least counts[c] since
+ * depot_decay. The class's lock in the set guards them. */
 #ifndef ALLOCATOR_DEPOT_H
 #define ALLOCATOR_DEPOT_H
 
-#include "allocator/slab.h"
+#include "allocator/slab_sets.h"
 
 enum {
     /* At most so many objects of a class, and so many bytes (EXPERIMENTS.md, "A depot"). */
@@ -22,21 +22,21 @@ enum {
 };
 
 struct depot {
-    struct slab_set *set; /* NULL at first */
-    bool is_closed;
     uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
     /* The oldest first; NULL until some come. */
     void **objects[SLAB_CLASSES];
+    char *memory; /* for these, of any but the first depot; atomic */
 };
 
-extern struct depot depot HIDDEN;
+/* Of the first set. */
+extern struct depot first_depot HIDDEN;
 
-/* Tells that heaps use the slabs of a set that is no instance's.  The depot is for the first one;
- * once there is another nothing is put down any more.  Needs the registry's lock. */
-void depot_serve(struct slab_set *set);
+/* Tells that heaps use the slabs of a node.  Once there are those of another nothing is put down
+ * any more.  Needs the registry's lock. */
+void depot_serve(unsigned node);
 
 /* Puts down the last of `count` objects that a heap of the set has freed, as many as there is room
- * for; returns how many, 0 where the depot does not serve the set.  Takes the lock of the class. */
+ * for; returns how many, 0 where the set is an instance's.  Takes the lock of the class. */
 unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count);
 /* Takes up to `count` objects, those put down last, and returns how many.  Needs the lock of the
  * class. */

@@ -160,17 +160,6 @@ unsigned front_held(const struct front *front, unsigned kind)
     return (unsigned)(get_top(front, kind) - front->bottoms[kind]) / FRONT_SLOT_BYTES;
 }
 
-/* Puts `count` objects back, each to its owner, taking a lock of every owner once. */
-static void put_back(unsigned size_class, void **objects, unsigned count)
-{
-    for (unsigned left = count; left > 0;) {
-        struct slab_set *owner = slab_owner(objects[left - 1]);
-        lock_take(&owner->classes[size_class].lock);
-        left = slab_put(owner, size_class, objects, left);
-        lock_drop(&owner->classes[size_class].lock);
-    }
-}
-
 static void flush_bin(struct front *front, unsigned kind)
 {
     unsigned count = front_held(front, kind);
@@ -179,7 +168,7 @@ static void flush_bin(struct front *front, unsigned kind)
         return;
     set_top(front, kind, front->bottoms[kind]);
     add_net(front, kind - UNIT_SLAB, -(int64_t)count);
-    put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
+    slab_put_back(kind - UNIT_SLAB, objects_of(front, kind), count);
 }
 
 static uint16_t allocations_of(const struct front *front, unsigned size_class)
@@ -243,8 +232,10 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
         wanted = room;
-    if (lock_take_waits(&set->classes[size_class].lock))
+    if (lock_take_waits(&set->classes[size_class].lock)) {
+        front->is_crowded |= front->pressed[size_class] == FRONT_MOST_PRESSED;
         press(front, size_class);
+    }
     unsigned got = depot_take(set, size_class, objects_of(front, kind), wanted);
     if (got == 0)
         got = slab_take(set, size_class, objects_of(front, kind), wanted);
@@ -280,7 +271,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         add_net(front, size_class, -(int64_t)going);
         if (!os_is_single_threaded())
             going -= depot_put(set, size_class, old, going);
-        put_back(size_class, old, going);
+        slab_put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);
     /* One that only frees is not idle. */

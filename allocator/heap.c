@@ -8,9 +8,6 @@
 #include "allocator/fault.h"
 #include "allocator/large.h"
 
-static struct slab_set first_slabs;
-struct slab_set *heap_slabs[HEAP_NODES] = {&first_slabs};
-
 static const void *owner_of(const struct heap *heap)
 {
     return heap_is_instance(heap) ? heap : NULL;
@@ -67,6 +64,7 @@ static void count_slow_call(struct heap *heap)
         return;
     heap->arena_place.waits = 0;
     heap->large_place.waits = 0;
+    heap->slab_place.waits = 0;
     unsigned rounds = decay_look();
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
@@ -115,6 +113,16 @@ ALWAYS_INLINE bool push_block(struct heap *heap, void *ptr)
     return true;
 }
 
+/* What its bins hold now came from the set before, and goes back there. */
+static void note_crowd(struct heap *heap)
+{
+    if (!heap->front.is_crowded)
+        return;
+    heap->front.is_crowded = false;
+    if (!heap_is_instance(heap))
+        place_waits(slab_places_of(heap->node), &heap->slab_place, slab_sets_most());
+}
+
 /* NULL also where blocks serve this size. */
 static void *take_small(struct heap *heap, size_t bytes)
 {
@@ -127,6 +135,7 @@ static void *take_small(struct heap *heap, size_t bytes)
         return ptr;
     count_slow_call(heap);
     ptr = front_refill(&heap->front, heap_slabs_of(heap), size_class);
+    note_crowd(heap);
     decay_note_free();
     slab_sample(bytes, front_held(&heap->front, UNIT_SLAB + size_class) + 1);
     return ptr;

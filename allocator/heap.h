@@ -12,6 +12,7 @@
 #include "allocator/block_front.h"
 #include "allocator/counters.h"
 #include "allocator/front.h"
+#include "allocator/slab_sets.h"
 
 /* A heap of zeros is an empty one: those that are not used cost neither the library's file nor the
  * process a page. */
@@ -24,9 +25,9 @@ struct heap {
     struct guard *guards;          /* an instance's live objects, under memcheck; see checked.c */
     struct heap *next_idle;        /* heaps without a thread */
     struct counters counters;      /* of blocks and large objects; slabs are counted by the front */
-    unsigned node;                 /* the index of its slabs in heap_slabs */
-    /* Where its blocks and its large objects come from. */
-    struct place arena_place, large_place;
+    unsigned node;                 /* the memory node of its slabs */
+    /* Where its slabs, of those of the node, its blocks and its large objects come from. */
+    struct place slab_place, arena_place, large_place;
     unsigned slow_calls;
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;
@@ -38,11 +39,6 @@ struct heap {
 _Static_assert(offsetof(struct heap, slots) == FRONT_SLOTS_AT, "where front.h says");
 _Static_assert(sizeof(struct heap) <= FRONT_TOP_MASK, "a top is a distance of 16 bits");
 
-/* Slabs by memory node; machines with more nodes share. */
-enum { HEAP_NODES = 8 };
-/* NULL where no heap is of the node. */
-extern struct slab_set *heap_slabs[HEAP_NODES] HIDDEN;
-
 /* Tells whether the heap's objects are its own to destroy. */
 static inline bool heap_is_instance(const struct heap *heap)
 {
@@ -51,7 +47,7 @@ static inline bool heap_is_instance(const struct heap *heap)
 
 static inline struct slab_set *heap_slabs_of(const struct heap *heap)
 {
-    return heap->own_slabs ? heap->own_slabs : heap_slabs[heap->node];
+    return heap->own_slabs ? heap->own_slabs : slab_set_of(heap->node, heap->slab_place.index);
 }
 
 /* Sets *ptr to an object from the heap's front; false where that has none of the size. */

@@ -44,20 +44,26 @@ static void give_up_heap(void *current)
     lock_drop(&registry_lock);
 }
 
-/* The thread's node, or one that has slabs where there is no memory for its own. */
-static unsigned usable_node(void)
+/* Lets a heap have the slabs of the node of its thread: the set that it had before, or the first
+ * one. */
+static void settle_on_node(struct heap *heap, bool is_new)
 {
-    unsigned node = os_node() % HEAP_NODES;
+    unsigned node = os_node() % SLAB_NODES;
 
-    if (!heap_slabs[node])
-        heap_slabs[node] = base_take(sizeof *heap_slabs[node]);
-    return heap_slabs[node] ? node : 0;
+    if (!is_new && node == heap->node)
+        return;
+    if (!is_new)
+        place_end(slab_places_of(heap->node), &heap->slab_place);
+    heap->node = node;
+    place_begin(slab_places_of(node));
+    depot_serve(node);
 }
 
 static struct heap *adopt_or_create(void)
 {
     lock_take(&registry_lock);
     struct heap *heap = idle_heaps;
+    bool is_new = !heap;
     if (heap) {
         idle_heaps = heap->next_idle;
     } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
@@ -67,11 +73,8 @@ static struct heap *adopt_or_create(void)
         place_begin(&large_places);
     }
     if (heap) {
-        heap->node = usable_node();
+        settle_on_node(heap, is_new);
         heap->is_owned = true;
-        /* Heaps that are no thread's have the slabs of this node. */
-        depot_serve(heap_slabs[0]);
-        depot_serve(heap_slabs[heap->node]);
     }
     lock_drop(&registry_lock);
     return heap;
@@ -214,9 +217,9 @@ void heaps_reset_stats(void)
 
 static void change_slab_and_block_locks(void (*change)(struct lock *))
 {
-    for (unsigned node = 0; node < HEAP_NODES; node++)
-        if (heap_slabs[node])
-            slab_lock_all(heap_slabs[node], change);
+    for (unsigned node = 0; node < SLAB_NODES; node++)
+        for (unsigned place = 0; place < slab_sets_used(node); place++)
+            slab_lock_all(slab_set_of(node, place), change);
     for (struct heap *heap = instances; heap; heap = heap->next)
         slab_lock_all(heap->own_slabs, change);
     arena_lock_all(change);
@@ -231,6 +234,7 @@ static void before_fork(void)
     lock_take(&registry_lock);
     lock_take(&shared_lock);
     decay_change_lock(lock_take);
+    places_change_lock(lock_take);
     change_slab_and_block_locks(lock_take);
     lock_take(&zone.lock);
     large_lock_all(lock_take);
@@ -241,6 +245,7 @@ static void after_fork(void (*release)(struct lock *))
     large_lock_all(release);
     release(&zone.lock);
     change_slab_and_block_locks(release);
+    places_change_lock(release);
     decay_change_lock(release);
     release(&shared_lock);
     release(&registry_lock);

@@ -479,6 +479,6 @@ void *large_resize(const struct place *place, void *start, size_t bytes)
 
 void large_lock_all(void (*change)(struct lock *))
 {
-    for (unsigned i = 0; i < KEPT_SETS; i++)
+    for (unsigned i = 0; i < places_used(&large_places); i++)
         change(&large_set_at(i)->lock);
 }

@@ -5,6 +5,7 @@
 enum { WAITS_MOST = 4 };
 
 static unsigned most = PLACES_MOST;
+static struct lock use_lock;
 
 /* Before there are threads, which may be bound to one processor each. */
 __attribute__((constructor)) static void count_processors(void)
@@ -22,16 +23,34 @@ unsigned places_most(void)
 
 void place_begin(struct places *places)
 {
+    unsigned none = 0;
+
+    (void)__atomic_compare_exchange_n(&places->used, &none, 1, false, __ATOMIC_RELEASE,
+                                      __ATOMIC_RELAXED);
     __atomic_add_fetch(&places->users[0], 1, __ATOMIC_RELAXED);
 }
 
-void places_use(struct places *places, unsigned index)
+void place_end(struct places *places, struct place *place)
 {
-    unsigned before = places_used(places);
+    __atomic_sub_fetch(&places->users[place->index], 1, __ATOMIC_RELAXED);
+    *place = (struct place){0};
+}
 
-    while (before <= index && !__atomic_compare_exchange_n(&places->used, &before, index + 1, false,
-                                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        continue;
+bool places_use(struct places *places, unsigned index)
+{
+    if (index < places_used(places))
+        return true;
+    if (!lock_try(&use_lock))
+        return false;
+    if (index >= places_used(places))
+        __atomic_store_n(&places->used, index + 1, __ATOMIC_RELEASE);
+    lock_drop(&use_lock);
+    return true;
+}
+
+void places_change_lock(void (*change)(struct lock *))
+{
+    change(&use_lock);
 }
 
 static unsigned users_of(const struct places *places, unsigned index)
@@ -56,10 +75,9 @@ void place_waits(struct places *places, struct place *place, unsigned count)
         return;
     place->waits = 0;
     unsigned best = least_used(places, count);
-    if (users_of(places, best) + 1 >= users_of(places, place->index))
+    if (users_of(places, best) + 1 >= users_of(places, place->index) || !places_use(places, best))
         return;
     __atomic_sub_fetch(&places->users[place->index], 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&places->users[best], 1, __ATOMIC_RELAXED);
     place->index = (uint16_t)best;
-    places_use(places, best);
 }

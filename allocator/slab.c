@@ -431,6 +431,16 @@ unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, uns
     return (unsigned)(kept - objects);
 }
 
+void slab_put_back(unsigned size_class, void **objects, unsigned count)
+{
+    for (unsigned left = count; left > 0;) {
+        struct slab_set *owner = slab_owner(objects[left - 1]);
+        lock_take(&owner->classes[size_class].lock);
+        left = slab_put(owner, size_class, objects, left);
+        lock_drop(&owner->classes[size_class].lock);
+    }
+}
+
 void slab_give_all(struct slab_set *set)
 {
     lock_take(&zone.lock);

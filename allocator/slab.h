@@ -102,6 +102,9 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
  * front and returns how many these are; aborts where one is free already or no object.  Needs the
  * lock of the class, and may take the zone's. */
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count);
+/* Puts `count` objects of one class back, each into the set that it is of; takes a lock of each
+ * such set once, and changes the order of the objects. */
+void slab_put_back(unsigned size_class, void **objects, unsigned count);
 /* Gives all slabs of a set that nobody uses to the zone, whatever lives there.  Takes the zone's
  * lock; looks at the whole map. */
 void slab_give_all(struct slab_set *set);

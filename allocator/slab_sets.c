@@ -1,0 +1,12 @@
+#include "allocator/slab_sets.h"
+
+struct slab_set first_slab_set, more_slab_sets[SLAB_SETS - 1] COLD_DATA;
+struct places first_slab_places, more_slab_places[SLAB_NODES - 1] COLD_DATA;
+
+unsigned slab_sets_used(unsigned node)
+{
+    unsigned used = __atomic_load_n(&slab_places_of(node)->used, __ATOMIC_ACQUIRE);
+
+    /* Heaps that are no thread's have the first set. */
+    return node == 0 && used == 0 ? 1 : used;
+}
