@@ -26,7 +26,7 @@ enum {
     BLOCKS_PER_INTERVAL = 16384,
     /* Kept mappings go by this part of what the zone grows. */
     MAKE_WAY_PART = 2,
-    /* So often they get older. */
+    /* So often they get older, by the calls of those whose objects are of the same set. */
     STEPS_PER_LARGE = 2,
     INTERVAL_MS = 100,
     /* Where no step came for so long, as far as the system's coarse clock tells (it goes by 4 ms at
@@ -100,6 +100,7 @@ static void end_interval_of_time(void)
     __atomic_store_n(&decay.rounds, decay.rounds + 1, __ATOMIC_RELAXED);
     decay.steps = 0;
     depot_decay(true);
+    slab_sets_decay(true);
     arena_decay(BLOCKS_PER_INTERVAL);
     end_interval(SIZE_MAX, true);
 }
@@ -108,6 +109,7 @@ static void step(void)
 {
     if (++decay.steps % STEPS_PER_BLOCKS == 0) {
         depot_decay(false);
+        slab_sets_decay(false);
         arena_decay(BLOCKS_PER_STEP);
     }
     if (decay.steps % ((unsigned)STEPS_PER_INTERVAL << decay.stretch) == 0)
@@ -139,18 +141,18 @@ static void give_some(void)
     large_give_some(QUIET_BYTES);
 }
 
-/* What was kept for a moment goes, and kept mappings make way for what the zone grew by since the
- * last look. */
-static void settle_large(void)
+/* Returns how many bytes kept mappings are to make way for: what the zone grew by since it was
+ * asked last. */
+static size_t grown_bytes(void)
 {
     /* Or else at the next look. */
     if (!lock_try(&zone.lock))
-        return;
+        return 0;
     size_t grown_units = zone.grown_units - decay.grown_units;
     decay.grown_units = zone.grown_units;
     decay.owned_units = zone.owned_units;
     lock_drop(&zone.lock);
-    large_settle((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
+    return (grown_units << UNIT_SHIFT) / MAKE_WAY_PART;
 }
 
 /* The units that lie dirty and those that decay gave meanwhile: what the program took back is
@@ -293,15 +295,17 @@ void decay_end_waiting(void)
     try_to_look(true);
 }
 
-unsigned decay_look(void)
+unsigned decay_look(const struct place *large_place)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
+    unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
+    bool is_late = false;
+    size_t grown = 0;
 
     if (lock_try(&decay.lock)) {
         uint64_t now_ms = os_coarse_ms();
-        bool is_late = now_ms - decay.last_ms >= INTERVAL_MS;
-        unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
         bool is_step = looks % looks_per_step == 0;
+        is_late = now_ms - decay.last_ms >= INTERVAL_MS;
         if (is_late) {
             decay.last_ms = now_ms;
             end_interval_of_time();
@@ -311,11 +315,12 @@ unsigned decay_look(void)
         /* What waits is looked at often enough. */
         if (ends_quiet_while(now_ms, is_step || is_late) && !zone.is_waiting)
             give_some();
-        settle_large();
-        if (is_late || (is_step && decay.steps % STEPS_PER_LARGE == 0))
-            (void)large_decay(false);
+        grown = grown_bytes();
         drop_lock();
     }
+    large_look(large_place, grown, STEPS_PER_LARGE * looks_per_step);
+    if (is_late)
+        (void)large_decay(false);
     return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);
 }
 

@@ -14,15 +14,17 @@
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 
+#include "allocator/place.h"
 #include "allocator/zone.h"
 
 /* Slow calls of one heap between two looks. */
 enum { DECAY_PERIOD = 64 };
 
-/* One look.  Takes the locks of the arenas, the zone and the large objects: none may be held.
- * Returns how many intervals of time have ended, so that a heap notices that another one has. While
- * one thread is at it the others do without. */
-unsigned decay_look(void);
+/* One look by a heap whose large objects are at that place (large.h).  Takes the locks of the
+ * arenas, the zone and the large objects: none may be held. Returns how many intervals of time have
+ * ended, so that a heap notices that another one has. While one thread is at it the others look at
+ * the large objects of their place alone. */
+unsigned decay_look(const struct place *large_place);
 
 /* Whether freed memory waits for allocations: of all of them that do not go the frequent way
  * decay_note_alloc is to be told then. */

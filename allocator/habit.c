@@ -1,7 +1,5 @@
 #include "allocator/habit.h"
 
-#include <stdint.h>
-
 #include "allocator/os.h"
 
 enum {
@@ -66,7 +64,7 @@ void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t
     if (end <= first)
         return;
     learn(habit);
-    habit->end = (const char *)end;
+    __atomic_store_n(&habit->end, (const char *)end, __ATOMIC_RELAXED);
     __atomic_store_n(&habit->bytes, end - first, __ATOMIC_RELAXED);
     habit->shown_bytes = shown_bytes < end - first ? shown_bytes : end - first;
 }
@@ -78,9 +76,7 @@ void habit_note(struct habit *habit, const void *start, size_t bytes)
 
 void habit_look(struct habit *habit, const void *start, size_t bytes)
 {
-    uintptr_t low = (uintptr_t)start, end = (uintptr_t)habit->end;
-
-    if (low < end && end - habit->bytes < low + bytes)
+    if (habit_is_of(habit, start, bytes))
         learn(habit);
 }
 

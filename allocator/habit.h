@@ -11,12 +11,13 @@
  * to be zero; and took none back unless it was unmapped. (Where the system gives huge pages unasked
  * all of it may have memory; then credit changes little.)
  *
- * Its user's lock guards it; whether there is a range anybody may ask. */
+ * Its user's lock guards it. */
 #ifndef ALLOCATOR_HABIT_H
 #define ALLOCATOR_HABIT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct habit {
     const char *end;    /* of the last range */
@@ -25,9 +26,14 @@ struct habit {
     size_t credit_bytes;
 };
 
-static inline bool habit_has_range(const struct habit *habit)
+/* Whether [start, start + bytes), which the caller owns, has to do with the last range.  Needs no
+ * lock: if it has, nobody but the caller may change that. */
+static inline bool habit_is_of(const struct habit *habit, const void *start, size_t bytes)
 {
-    return __atomic_load_n(&habit->bytes, __ATOMIC_RELAXED) > 0;
+    uintptr_t end = (uintptr_t)__atomic_load_n(&habit->end, __ATOMIC_RELAXED);
+    uintptr_t first = end - __atomic_load_n(&habit->bytes, __ATOMIC_RELAXED);
+
+    return first < end && (uintptr_t)start < end && first < (uintptr_t)start + bytes;
 }
 
 /* Tells of a range that a program will own and that holds no memory yet, and looks at the one

@@ -65,7 +65,7 @@ static void count_slow_call(struct heap *heap)
     heap->arena_place.waits = 0;
     heap->large_place.waits = 0;
     heap->slab_place.waits = 0;
-    unsigned rounds = decay_look();
+    unsigned rounds = decay_look(&heap->large_place);
     if (rounds != heap->decay_rounds)
         heap_flush(heap);
     heap->decay_rounds = rounds;
@@ -164,6 +164,18 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
     return ptr;
 }
 
+/* Whether an arena can have memory that lies free in the zone: the others are not asked then, for
+ * threads whose blocks lie in each other's arenas meet there. */
+static bool has_dirty_units(size_t bytes)
+{
+    /* If others are at it there will be some. */
+    if (!lock_try(&zone.lock))
+        return true;
+    bool has_dirty = zone.dirty_units << UNIT_SHIFT > bytes;
+    lock_drop(&zone.lock);
+    return has_dirty;
+}
+
 /* What the front holds goes back before a block heap grows: it may merge into what is needed. */
 static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
 {
@@ -171,7 +183,7 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
 
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
-    if (!ptr && !heap->own_blocks)
+    if (!ptr && !heap->own_blocks && places_used(&arena_places) > 1 && !has_dirty_units(bytes))
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, false);
     if (!ptr)
         ptr = take_block_from(heap, bytes, align, true);

@@ -121,6 +121,7 @@ size_t heaps_trim(bool plain_too)
     if (heaps_current != &heap_none)
         heap_flush(heaps_current);
     depot_decay(true);
+    slab_sets_decay(true);
     size_t trimmed = arena_trim();
     lock_take(&zone.lock);
     trimmed += zone_purge(0) << UNIT_SHIFT;

@@ -26,6 +26,7 @@ mem_heap_t *mem_heap_new(void)
     instance->blocks.is_private = true;
     instance->heap.own_blocks = &instance->blocks;
     instance->heap.own_slabs = &instance->slabs;
+    instance->slabs.is_private = true;
     heaps_add_instance(&instance->heap);
     return instance;
 }

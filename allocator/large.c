@@ -163,17 +163,23 @@ static void *obtain(struct large_set *set, size_t bytes, size_t align, bool zero
     return start;
 }
 
-void large_settle(size_t grown_bytes)
+static size_t decay(struct large_set *set, bool all)
 {
-    for (unsigned i = 0; i < places_used(&large_places); i++) {
-        struct large_set *set = large_set_at(i);
-        if (!lock_try(&set->lock))
-            continue;
-        kept_settle(&set->kept, set->live_bytes);
-        if (grown_bytes > 0)
-            kept_make_way(&set->kept, grown_bytes / places_used(&large_places));
-        lock_drop(&set->lock);
-    }
+    set->looks = 0;
+    return kept_decay(&set->kept, all);
+}
+
+void large_look(const struct place *place, size_t grown_bytes, unsigned looks_per_decay)
+{
+    struct large_set *set = place ? large_set_at(place->index) : &first_large_set;
+
+    lock_take(&set->lock);
+    kept_settle(&set->kept, set->live_bytes);
+    if (grown_bytes > 0)
+        kept_make_way(&set->kept, grown_bytes);
+    if (++set->looks >= looks_per_decay)
+        (void)decay(set, false);
+    lock_drop(&set->lock);
 }
 
 void large_give_some(size_t most)
@@ -193,7 +199,7 @@ size_t large_decay(bool all)
     for (unsigned i = 0; i < places_used(&large_places); i++) {
         struct large_set *set = large_set_at(i);
         lock_take(&set->lock);
-        given += kept_decay(&set->kept, all);
+        given += decay(set, all);
         lock_drop(&set->lock);
     }
     return given;

@@ -30,11 +30,11 @@ void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(const struct place *place, void *start, size_t bytes);
-/* What kept.h says of kept_settle and kept_make_way, once in a while and both, and of kept_decay.
- */
-void large_settle(size_t grown_bytes);
+/* Does what kept.h says of kept_settle and kept_make_way, and each `looks_per_decay` times of
+ * kept_decay, in the set at `place` alone: what others do makes nothing older there. */
+void large_look(const struct place *place, size_t grown_bytes, unsigned looks_per_decay);
+/* What kept.h says of kept_decay and kept_give_some, in each set. */
 size_t large_decay(bool all);
-/* And of kept_give_some, in each set. */
 void large_give_some(size_t most);
 
 /* Call `change` with each set's lock: to take them all, in order, or to drop them. */

@@ -43,6 +43,7 @@ struct large_set {
     uint32_t pieced_used, pieced_free;
     struct large_habit habit;
     struct kept kept;
+    unsigned looks; /* since kept_decay */
 };
 
 /* The first one, the only one of most processes, lies apart. */

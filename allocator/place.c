@@ -69,15 +69,26 @@ static unsigned least_used(const struct places *places, unsigned count)
     return best;
 }
 
+/* Where a heap at `index` meets others less often; `index` where there is no such place. */
+static unsigned better_than(const struct places *places, unsigned index, unsigned count)
+{
+    unsigned best = least_used(places, count), users = users_of(places, best);
+
+    if (users + 1 < users_of(places, index))
+        return best;
+    /* Whoever holds the lock of any may just not run. */
+    return users > 1 ? (index + 1) % count : index;
+}
+
 void place_waits(struct places *places, struct place *place, unsigned count)
 {
     if (++place->waits < WAITS_MOST)
         return;
     place->waits = 0;
-    unsigned best = least_used(places, count);
-    if (users_of(places, best) + 1 >= users_of(places, place->index) || !places_use(places, best))
+    unsigned next = better_than(places, place->index, count);
+    if (next == place->index || !places_use(places, next))
         return;
     __atomic_sub_fetch(&places->users[place->index], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&places->users[best], 1, __ATOMIC_RELAXED);
-    place->index = (uint16_t)best;
+    __atomic_add_fetch(&places->users[next], 1, __ATOMIC_RELAXED);
+    place->index = (uint16_t)next;
 }

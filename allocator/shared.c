@@ -57,9 +57,6 @@ static struct kept_range take_page(void)
     if ((!current || current->taken_bytes == REGION_BYTES) && !(current = new_region()))
         return none;
     uintptr_t page = current->start + current->taken_bytes;
-    if (!os_commit((void *)page, OS_HUGE_BYTES))
-        return none;
-    os_allow_huge((void *)page, OS_HUGE_BYTES);
     current->taken_bytes += OS_HUGE_BYTES;
     current->mapped_bytes += OS_HUGE_BYTES;
     return (struct kept_range){page, OS_HUGE_BYTES, KEPT_SHARED | (uint32_t)(current - regions)};
@@ -75,6 +72,14 @@ struct kept_range shared_new_page(void)
     lock_take(&regions_lock);
     page = take_page();
     lock_drop(&regions_lock);
+    if (page.bytes == 0)
+        return page;
+    /* Without the lock, for others take pages meanwhile. */
+    if (!os_commit((void *)page.start, OS_HUGE_BYTES)) {
+        shared_unmapped(page);
+        return (struct kept_range){0};
+    }
+    os_allow_huge((void *)page.start, OS_HUGE_BYTES);
     return page;
 }
 

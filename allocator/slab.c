@@ -32,6 +32,9 @@ static struct {
     struct tree_node *unused[SLAB_WORDS + 1];
 } tables;
 
+/* Of a class of a set that meets others at the zone's lock: up to 1 MiB. */
+enum { SPARES_FIRST = 4, SPARES_MOST = 128 };
+
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
 enum { ENTRY_STEP = sizeof(uint64_t) };
 
@@ -261,13 +264,32 @@ static void set_all_free(struct slab *slab)
     }
 }
 
+/* Takes the zone's lock for a slab of the class that comes or goes.  Where others hold it the class
+ * keeps more of those that would go. */
+static void lock_zone(struct slab_set *set, unsigned size_class)
+{
+    struct slab_class *class = &set->classes[size_class];
+
+    if (!lock_take_waits(&zone.lock) || set->is_private)
+        return;
+    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
+    class->most_spares = (uint8_t)(most < SPARES_MOST ? most : SPARES_MOST);
+}
+
+static void count_spares(struct slab_class *class, int more)
+{
+    __atomic_store_n(&class->spares, (uint8_t)(class->spares + more), __ATOMIC_RELAXED);
+    if (class->least_spares > class->spares)
+        class->least_spares = class->spares;
+}
+
 /* A unit and an entry for a slab of the set; NULL where there is no memory. */
 static struct slab *take_slab(struct slab_set *set, unsigned size_class)
 {
     struct slab *slab = NULL;
     struct zone_fresh fresh;
 
-    lock_take(&zone.lock);
+    lock_zone(set, size_class);
     /* What holds memory but no object goes before memory that is new. */
     if (zone.dirty_units == 0) {
         lock_drop(&zone.lock);
@@ -332,6 +354,8 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
         struct slab *slab = lowest ? slab_of_node(lowest) : new_slab(set, size_class);
         if (!slab)
             break;
+        if (lowest && slab->free_count == slab->capacity)
+            count_spares(&set->classes[size_class], -1);
         left -= take_from(slab, slab_class_bytes(size_class), objects + left, left);
         if (slab->free_count == 0)
             (void)tree_remove(&set->classes[size_class].open, &slab->node);
@@ -396,16 +420,19 @@ static inline void **put_run(struct slab *slab, size_t bytes, void **object, voi
  * back to the zone. */
 static void settle(struct slab_set *set, struct slab *slab, unsigned size_class, unsigned before)
 {
-    struct tree_node **open = &set->classes[size_class].open;
+    struct slab_class *class = &set->classes[size_class];
+    bool is_spare = slab->free_count == slab->capacity;
 
-    if (__builtin_expect(slab->free_count != slab->capacity, 1)) {
+    if (__builtin_expect(!is_spare || class->spares < class->most_spares, 1)) {
         if (before == 0)
-            tree_insert(open, &slab->node);
+            tree_insert(&class->open, &slab->node);
+        if (is_spare)
+            count_spares(class, 1);
         return;
     }
     if (before > 0)
-        (void)tree_remove(open, &slab->node);
-    lock_take(&zone.lock);
+        (void)tree_remove(&class->open, &slab->node);
+    lock_zone(set, size_class);
     give_slab(slab, size_class);
     lock_drop(&zone.lock);
 }
@@ -454,6 +481,55 @@ void slab_give_all(struct slab_set *set)
         set->classes[c].open = NULL;
 }
 
+/* Takes all but the first `kept` of the spare slabs away from the class; returns them linked
+ * through `left`. */
+static struct tree_node *take_spares(struct slab_class *class, unsigned kept)
+{
+    struct tree_node *taken = NULL, *next;
+
+    for (struct tree_node *node = tree_first(class->open); node; node = next) {
+        struct slab *slab = slab_of_node(node);
+        next = tree_after(class->open, node);
+        if (slab->free_count < slab->capacity)
+            continue;
+        if (kept > 0) {
+            kept--;
+            continue;
+        }
+        (void)tree_remove(&class->open, node);
+        node->left = taken;
+        taken = node;
+    }
+    return taken;
+}
+
+static void decay_class(struct slab_class *class, unsigned size_class, bool all)
+{
+    lock_take(&class->lock);
+    unsigned going = all ? class->spares : class->least_spares;
+    struct tree_node *taken = going > 0 ? take_spares(class, class->spares - going) : NULL;
+    /* What lay idle was too many. */
+    if (all || going > 0)
+        class->most_spares /= 2;
+    count_spares(class, -(int)going);
+    class->least_spares = class->spares;
+    lock_take(&zone.lock);
+    while (taken) {
+        struct slab *slab = slab_of_node(taken);
+        taken = taken->left;
+        give_slab(slab, size_class);
+    }
+    lock_drop(&zone.lock);
+    lock_drop(&class->lock);
+}
+
+void slab_decay(struct slab_set *set, bool all)
+{
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        if (__atomic_load_n(&set->classes[c].spares, __ATOMIC_RELAXED) > 0)
+            decay_class(&set->classes[c], c, all);
+}
+
 void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
@@ -461,7 +537,7 @@ void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))
 }
 
 static const char *verify_slab(const struct slab_set *set, unsigned size_class,
-                               const struct slab *slab)
+                               const struct slab *slab, unsigned *spares)
 {
     unsigned bits = 0;
 
@@ -473,19 +549,24 @@ static const char *verify_slab(const struct slab_set *set, unsigned size_class,
         return "map and set differ about the class of a slab";
     if (bits != slab->free_count)
         return "free_count differs from free_bits";
-    if (bits == 0 || bits >= slab->capacity)
-        return "full or empty slab in a set";
+    if (bits == 0)
+        return "full slab in a set";
+    *spares += bits == slab->capacity;
     return NULL;
 }
 
 const char *slab_verify(const struct slab_set *set)
 {
-    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+        unsigned spares = 0;
         for (struct tree_node *node = tree_first(set->classes[c].open); node;
              node = tree_after(set->classes[c].open, node)) {
-            const char *broken = verify_slab(set, c, slab_of_node(node));
+            const char *broken = verify_slab(set, c, slab_of_node(node), &spares);
             if (broken)
                 return broken;
         }
+        if (spares != set->classes[c].spares)
+            return "spares differs from the empty slabs in a set";
+    }
     return NULL;
 }

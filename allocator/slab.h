@@ -9,7 +9,7 @@
  *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front
  *     nor in the depot; free_count is the number of set bits;
  *   - the slab is in S->classes[c].open exactly when free_count > 0; a slab whose objects are all
- * free goes back to the zone, so 0 < free_count < capacity for every slab in it;
+ *     free goes back to the zone, but for S->classes[c].spares of them;
  *   - owner and size class do not change as long as an object is out.
  * Objects are taken lowest address first, in the lowest slab first: what lives long gathers below,
  * the slabs above drain and go back as a whole.
@@ -35,11 +35,17 @@ enum { SLAB_NO_CLASS = SLAB_CLASSES };
 /* 512 objects of 16 bytes fill a unit, and their bitmap a cache line. */
 enum { SLAB_WORDS = 8, SLAB_MOST_OBJECTS = 64 * SLAB_WORDS };
 
+struct slab_class {
+    struct lock lock;
+    /* Of the open slabs those whose objects are all free; how many there may be, which grows where
+     * threads meet at the zone's lock; and the least of them since slab_decay. */
+    uint8_t spares, most_spares, least_spares;
+    struct tree_node *open;
+};
+
 struct slab_set {
-    struct {
-        struct lock lock;
-        struct tree_node *open;
-    } classes[SLAB_CLASSES];
+    struct slab_class classes[SLAB_CLASSES];
+    bool is_private; /* nobody calls slab_decay: there are no spares */
 };
 
 /* Indexed by the number of steps, rounded up. */
@@ -108,6 +114,9 @@ void slab_put_back(unsigned size_class, void **objects, unsigned count);
 /* Gives all slabs of a set that nobody uses to the zone, whatever lives there.  Takes the zone's
  * lock; looks at the whole map. */
 void slab_give_all(struct slab_set *set);
+/* Gives those spare slabs that nobody used since the last call, or all, to the zone.  Takes the
+ * locks of classes, and the zone's. */
+void slab_decay(struct slab_set *set, bool all);
 /* How many slabs of a class there are in all sets; needs no lock. */
 size_t slab_class_units(unsigned size_class);
 /* The set that owns the slab of a live object. */

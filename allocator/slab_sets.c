@@ -10,3 +10,10 @@ unsigned slab_sets_used(unsigned node)
     /* Heaps that are no thread's have the first set. */
     return node == 0 && used == 0 ? 1 : used;
 }
+
+void slab_sets_decay(bool all)
+{
+    for (unsigned node = 0; node < SLAB_NODES; node++)
+        for (unsigned place = 0; place < slab_sets_used(node); place++)
+            slab_decay(slab_set_of(node, place), all);
+}

@@ -56,5 +56,7 @@ static inline unsigned slab_sets_most(void)
 
 /* How many sets of a node are in use. */
 unsigned slab_sets_used(unsigned node);
+/* What slab.h says of slab_decay, for each of all sets. */
+void slab_sets_decay(bool all);
 
 #endif

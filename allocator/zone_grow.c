@@ -240,7 +240,9 @@ bool zone_grow(size_t units, unsigned kind)
 
 void zone_note_long(const void *start, size_t bytes)
 {
-    lock_take(&zone.lock);
+    /* Another one will do as well. */
+    if (!lock_try(&zone.lock))
+        return;
     if (all_bytes() >= huge_from() / 2)
         habit_note(&zone.habit, start, bytes);
     lock_drop(&zone.lock);
@@ -248,7 +250,7 @@ void zone_note_long(const void *start, size_t bytes)
 
 void zone_look_at_long(const void *start, size_t bytes)
 {
-    if (!habit_has_range(&zone.habit))
+    if (!habit_is_of(&zone.habit, start, bytes))
         return;
     lock_take(&zone.lock);
     habit_look(&zone.habit, start, bytes);

@@ -61,7 +61,7 @@ static void test_cycles_keep_their_memory(void **state)
 
     /* It goes once the program does something else, 2 MiB at a time. */
     for (int i = 0; i < 12 * LOOKS; i++)
-        (void)decay_look();
+        (void)decay_look(NULL);
     assert_true(zone.dirty_units < round_units / 10);
 }
 
@@ -146,7 +146,7 @@ static void test_seldom_called_gives_some(void **state)
     size_t before = resident_pages_of_piece();
     for (int i = 0; i < TIMES; i++) {
         test_clock_ms += APART_MS;
-        (void)decay_look();
+        (void)decay_look(NULL);
     }
     size_t after = resident_pages_of_piece();
     print_message("pages freed: %zu, left: %zu\n", before, after);
@@ -175,7 +175,7 @@ static void test_seldom_called_gives_units(void **state)
     for (int i = 0; i < 8; i++) {
         size_t last = zone.dirty_units;
         test_clock_ms += APART_MS;
-        (void)decay_look();
+        (void)decay_look(NULL);
         assert_in_range(zone.dirty_units, last > MOST ? last - MOST : 0, last);
     }
     size_t least = (128 << 10) >> UNIT_SHIFT;
@@ -195,7 +195,7 @@ static void test_often_called_gives_none(void **state)
     for (int i = 0; i < MOVES; i++) {
         test_clock_ms += 4;
         for (int looks = 0; looks < LOOKS_EACH; looks++)
-            (void)decay_look();
+            (void)decay_look(NULL);
     }
     assert_int_equal(resident_pages_of_piece(), before);
     free_rest();

@@ -33,13 +33,32 @@ static void test_heaps_that_meet_spread_out(void **state)
     assert_int_equal(places_used(&places), MOST);
     assert_int_equal(sum_of_users(&places), HEAPS);
     for (int i = 0; i < MOST; i++)
-        assert_in_range(places.users[i], HEAPS / MOST, HEAPS / MOST + 1);
-    /* Where each place has as many there is nowhere to go. */
-    struct place before[HEAPS];
+        assert_in_range(places.users[i], 1, HEAPS / MOST + 2);
+    /* Where all places have several a heap that waits goes on. */
+    unsigned before = heaps[0].index;
+    for (int i = 0; i < 10 && heaps[0].index == before; i++)
+        place_waits(&places, &heaps[0], MOST);
+    assert_int_not_equal(heaps[0].index, before);
+}
+
+static void test_a_place_for_each(void **state)
+{
+    (void)state;
+    struct places places = {0};
+    struct place heaps[MOST] = {{0}};
+
+    for (int i = 0; i < MOST; i++)
+        place_begin(&places);
+    for (int i = 0; i < WAITS; i++)
+        place_waits(&places, &heaps[i % MOST], MOST);
+    for (int i = 0; i < MOST; i++)
+        assert_int_equal(places.users[i], 1);
+    /* There is nowhere to go any more. */
+    struct place before[MOST];
     memcpy(before, heaps, sizeof heaps);
     for (int i = 0; i < WAITS; i++)
-        place_waits(&places, &heaps[i % HEAPS], MOST);
-    for (int i = 0; i < HEAPS; i++)
+        place_waits(&places, &heaps[i % MOST], MOST);
+    for (int i = 0; i < MOST; i++)
         assert_int_equal(heaps[i].index, before[i].index);
 }
 
@@ -153,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heaps_that_meet_spread_out),
+        cmocka_unit_test(test_a_place_for_each),
         cmocka_unit_test(test_who_is_alone_stays),
         cmocka_unit_test(test_large_objects_of_two_sets),
         cmocka_unit_test(test_an_owner_of_two_sets),
