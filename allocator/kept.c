@@ -16,6 +16,8 @@ enum { REUSED_SHIFT = 2 };
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
 #define MOVED_LEAST_BYTES ((size_t)64 * 1024)
+/* So much more is kept for each byte that was moved, for moves are what should get fewer. */
+enum { MOVED_TIMES = 4 };
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
@@ -176,11 +178,11 @@ static size_t unmap(struct kept *kept, size_t bytes)
 
 static size_t most_beside(struct kept *kept, size_t live_bytes)
 {
-    size_t part = live_bytes >> LIVE_SHIFT, all = ALL_BYTES / places_used(&large_places);
+    size_t part = live_bytes >> LIVE_SHIFT;
     size_t most = live_bytes;
 
-    if (most > all)
-        most = part > all ? part : all;
+    if (most > ALL_BYTES)
+        most = part > ALL_BYTES ? part : ALL_BYTES;
     if (most < kept->most)
         most = kept->most;
     return most < LEAST_BYTES ? LEAST_BYTES : most;
@@ -189,15 +191,16 @@ static size_t most_beside(struct kept *kept, size_t live_bytes)
 /* What is kept neither moves nor makes way up to so many bytes, but new memory is mapped: where
  * much is live, the largest of some free ranges mostly holds what comes next, and moving pages
  * costs as much as some thirty page faults.  Nothing up to 16 MiB, a quarter from 32 MiB on, and
- * at any rate as much of that as was moved lately (EXPERIMENTS.md, "Moving pages"). */
+ * in any case a multiple of what was moved lately, up to half of what is live (EXPERIMENTS.md,
+ * "Moving pages"). */
 static bool is_slack(const struct kept *kept, size_t bytes, size_t live_bytes)
 {
     size_t part = live_bytes >> LIVE_SHIFT;
     size_t ramp = 2 * part > ALL_BYTES ? 2 * part - ALL_BYTES : 0;
 
-    if (ramp < kept->moved_bytes)
-        ramp = kept->moved_bytes;
-    return bytes <= (ramp < part ? ramp : part);
+    size_t usual = ramp < part ? ramp : part, moved = MOVED_TIMES * kept->moved_bytes;
+
+    return bytes <= usual || bytes <= (moved < 2 * part ? moved : 2 * part);
 }
 
 /* So much more is kept from now on. */

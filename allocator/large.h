@@ -15,7 +15,7 @@
 #include "allocator/large_set.h"
 
 /* Returns memory at a multiple of `align` and of the page, or NULL, also where there are
- * LARGE_OBJECTS_MOST already; it reads as zero if `zeroed`.
+ * about LARGE_OBJECTS_MOST already; it reads as zero if `zeroed`.
  */
 void *large_alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner);
 /* Returns the usable size of a large object; 0 where `start` is none. */

@@ -8,8 +8,10 @@ enum { FIRST_SLOTS = 64 };
 
 struct large_set first_large_set, more_large_sets[KEPT_SETS - 1] COLD_DATA;
 
-/* Of all sets; atomic. */
-static size_t object_count;
+/* How many objects all sets may have without asking again; atomic.  They ask for many at a time,
+ * for a line of the cache that all threads write costs each of them as much as all else here. */
+static size_t reserved_count;
+enum { RESERVED_AT_A_TIME = 64 };
 
 static size_t hash(uintptr_t start)
 {
@@ -54,7 +56,6 @@ void large_set_add(struct large_set *set, const struct large_record *record)
 {
     put(set, record);
     set->used++;
-    __atomic_add_fetch(&object_count, 1, __ATOMIC_RELAXED);
 }
 
 void large_set_drop(struct large_set *set, struct large_record *record)
@@ -71,12 +72,27 @@ void large_set_drop(struct large_set *set, struct large_record *record)
     }
     set->table[hole].start = 0;
     set->used--;
-    __atomic_sub_fetch(&object_count, 1, __ATOMIC_RELAXED);
+    if (set->reserved >= set->used + 2 * RESERVED_AT_A_TIME) {
+        set->reserved -= RESERVED_AT_A_TIME;
+        __atomic_sub_fetch(&reserved_count, RESERVED_AT_A_TIME, __ATOMIC_RELAXED);
+    }
 }
 
 bool large_set_is_full(void)
 {
-    return __atomic_load_n(&object_count, __ATOMIC_RELAXED) >= LARGE_OBJECTS_MOST;
+    return __atomic_load_n(&reserved_count, __ATOMIC_RELAXED) + RESERVED_AT_A_TIME >
+           LARGE_OBJECTS_MOST;
+}
+
+static bool reserve(struct large_set *set)
+{
+    if (set->used < set->reserved)
+        return true;
+    if (large_set_is_full())
+        return false;
+    __atomic_add_fetch(&reserved_count, RESERVED_AT_A_TIME, __ATOMIC_RELAXED);
+    set->reserved += RESERVED_AT_A_TIME;
+    return true;
 }
 
 static unsigned index_of(const struct large_set *set)
@@ -97,7 +113,7 @@ bool large_set_make_room(struct large_set *set)
     struct large_record *old = set->table;
     size_t old_slots = set->slots;
 
-    if (large_set_is_full())
+    if (!reserve(set))
         return false;
     if (2 * (set->used + 1) <= old_slots)
         return true;

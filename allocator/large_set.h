@@ -36,7 +36,9 @@ struct large_set {
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
     struct large_record *table;
     size_t slots, used;
+    size_t reserved;   /* objects that it may have without asking the others */
     size_t live_bytes; /* usable bytes of its objects */
+    size_t told_bytes; /* what the zone knows of these */
     /* What objects of several pieces are made of; entries that are free are linked through the id
      * of their first range, by 1 more than their index. */
     struct kept_pieces *pieced;
@@ -54,7 +56,7 @@ static inline struct large_set *large_set_at(unsigned index)
     return index == 0 ? &first_large_set : &more_large_sets[index - 1];
 }
 
-/* Tells whether all sets together have LARGE_OBJECTS_MOST objects; needs no lock. */
+/* Tells whether all sets together have about LARGE_OBJECTS_MOST objects; needs no lock. */
 bool large_set_is_full(void);
 /* Makes sure that one more object has a place; false where there is no memory, or too many. */
 bool large_set_make_room(struct large_set *set);

@@ -43,15 +43,15 @@ static inline unsigned slab_set_index(const struct slab_set *set)
     return distance < sizeof more_slab_sets ? 1 + (unsigned)(distance / sizeof *set) : SLAB_SETS;
 }
 
-/* How many sets of a node there may be: two threads of three or four can well share one, and what
- * is free in one is of no use to the others. */
+/* How many sets of a node there may be: where no more than three threads run at a time they can well
+ * share one, for what is free in one is of no use to the others. */
 static inline unsigned slab_sets_most(void)
 {
-    unsigned most = places_most() / 2;
+    unsigned most = places_most();
 
-    if (most > SLAB_SETS_PER_NODE)
-        most = SLAB_SETS_PER_NODE;
-    return most > 0 ? most : 1;
+    if (most < 4)
+        return 1;
+    return most < SLAB_SETS_PER_NODE ? most : SLAB_SETS_PER_NODE;
 }
 
 /* How many sets of a node are in use. */
