@@ -237,6 +237,7 @@ static void before_fork(void)
     decay_change_lock(lock_take);
     places_change_lock(lock_take);
     change_slab_and_block_locks(lock_take);
+    lock_take(&zone.growth_lock);
     lock_take(&zone.lock);
     large_lock_all(lock_take);
 }
@@ -245,6 +246,7 @@ static void after_fork(void (*release)(struct lock *))
 {
     large_lock_all(release);
     release(&zone.lock);
+    release(&zone.growth_lock);
     change_slab_and_block_locks(release);
     places_change_lock(release);
     decay_change_lock(release);
@@ -263,6 +265,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     after_fork(lock_reset);
+    zone.growing_units = 0;
     for (struct heap *heap = all_heaps; heap; heap = heap->next)
         if (heap->is_owned && heap != heaps_current) {
             front_repair(&heap->front);

@@ -181,7 +181,9 @@ void large_look(const struct place *place, size_t grown_bytes, unsigned looks_pe
 {
     struct large_set *set = place ? large_set_at(place->index) : &first_large_set;
 
-    lock_take(&set->lock);
+    /* Or else at the next look, or at that of another heap. */
+    if (!lock_try(&set->lock))
+        return;
     kept_settle(&set->kept, set->live_bytes);
     if (grown_bytes > 0)
         kept_make_way(&set->kept, grown_bytes);

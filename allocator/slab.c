@@ -33,7 +33,7 @@ static struct {
 } tables;
 
 /* Of a class of a set that meets others at the zone's lock: up to 1 MiB. */
-enum { SPARES_FIRST = 4, SPARES_MOST = 128 };
+enum { SPARES_FIRST = 4, SPARES_MOST = 128, SPARES_AT_A_TIME = 15 };
 
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
 enum { ENTRY_STEP = sizeof(uint64_t) };
@@ -283,21 +283,14 @@ static void count_spares(struct slab_class *class, int more)
         class->least_spares = class->spares;
 }
 
-/* A unit and an entry for a slab of the set; NULL where there is no memory. */
-static struct slab *take_slab(struct slab_set *set, unsigned size_class)
+/* A unit and an entry for a slab of the set; NULL where there is no memory.  Needs the zone's lock.
+ */
+static struct slab *take_slab(struct slab_set *set, unsigned size_class, struct zone_fresh *fresh)
 {
     struct slab *slab = NULL;
-    struct zone_fresh fresh;
-
-    lock_zone(set, size_class);
-    /* What holds memory but no object goes before memory that is new. */
-    if (zone.dirty_units == 0) {
-        lock_drop(&zone.lock);
-        (void)arena_give_some();
-        lock_take(&zone.lock);
-    }
-    char *start = zone_take(1, UNIT_SLAB + size_class, &fresh);
+    char *start = zone_take(1, UNIT_SLAB + size_class, fresh);
     unsigned capacity = capacity_of(size_class);
+
     if (start && !(slab = take_entry(zone_unit(start), words_for(capacity))))
         zone_give(start, 1);
     if (slab) {
@@ -306,23 +299,56 @@ static struct slab *take_slab(struct slab_set *set, unsigned size_class)
         slab->capacity = (uint16_t)capacity;
         counter_add(&units_of_class[size_class], 1);
     }
-    lock_drop(&zone.lock);
-    zone_populate(fresh);
     return slab;
 }
 
-static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+/* Makes all objects of a slab free, and the slab one of the open ones. */
+static void open_slab(struct slab_set *set, struct slab *slab, unsigned size_class)
 {
-    struct slab *slab = take_slab(set, size_class);
-
-    if (!slab)
-        return NULL;
     unsigned bytes = (unsigned)slab_class_bytes(size_class);
+
     slab->free_count = slab->capacity;
     slab->reciprocal = (uint32_t)(((UINT64_C(1) << 32) + bytes - 1) / bytes);
     set_all_free(slab);
     tree_insert(&set->classes[size_class].open, &slab->node);
-    return slab;
+}
+
+/* How many spare slabs come with one, where threads meet at the zone's lock. */
+static unsigned spares_for(const struct slab_class *class)
+{
+    unsigned room =
+        class->most_spares > class->spares ? (unsigned)class->most_spares - class->spares : 0;
+
+    return room < SPARES_AT_A_TIME ? room : SPARES_AT_A_TIME;
+}
+
+/* Opens a slab, the lowest one; NULL where there is no memory. */
+static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+{
+    struct slab_class *class = &set->classes[size_class];
+    struct slab *slabs[1 + SPARES_AT_A_TIME];
+    struct zone_fresh fresh = {.bytes = 0};
+    unsigned count = 0;
+
+    lock_zone(set, size_class);
+    /* What holds memory but no object goes before memory that is new. */
+    if (zone.dirty_units == 0) {
+        lock_drop(&zone.lock);
+        (void)arena_give_some();
+        lock_take(&zone.lock);
+    }
+    unsigned wanted = 1 + spares_for(class);
+    /* Those beyond the first come from what is free, as long as nobody has to prefault for it. */
+    while (count < wanted && fresh.bytes == 0 && (count == 0 || zone.free_units > 0) &&
+           (slabs[count] = take_slab(set, size_class, &fresh)))
+        count++;
+    lock_drop(&zone.lock);
+    zone_populate(fresh);
+    for (unsigned i = 0; i < count; i++)
+        open_slab(set, slabs[i], size_class);
+    if (count > 1)
+        count_spares(class, (int)count - 1);
+    return count > 0 ? slabs[0] : NULL;
 }
 
 /* Takes up to `count` free objects of one slab, at least one, into objects[-1], objects[-2], ... */

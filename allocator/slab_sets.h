@@ -43,8 +43,8 @@ static inline unsigned slab_set_index(const struct slab_set *set)
     return distance < sizeof more_slab_sets ? 1 + (unsigned)(distance / sizeof *set) : SLAB_SETS;
 }
 
-/* How many sets of a node there may be: where no more than three threads run at a time they can well
- * share one, for what is free in one is of no use to the others. */
+/* How many sets of a node there may be: where no more than three threads run at a time they can
+ * well share one, for what is free in one is of no use to the others. */
 static inline unsigned slab_sets_most(void)
 {
     unsigned most = places_most();

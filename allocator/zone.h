@@ -60,6 +60,9 @@ struct zone {
     size_t over_purged_units; /* cleaned by bound_dirty since decay began an interval */
     size_t regret_units; /* a multiple of those that were needed again at once; see dirty_most */
     bool has_regretted;  /* since decay began an interval */
+    /* Comes before the zone's lock: held while the zone grows by more than little. */
+    struct lock growth_lock;
+    size_t growing_units;        /* asked for from the system just now, without the zone's lock */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
@@ -159,8 +162,8 @@ struct zone_fresh {
 };
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
- * the system gives no more.  Leaves *fresh to zone_populate, which may take as long as a hundred
- * other calls and needs no lock. */
+ * the system gives no more.  Where the zone has to grow others may have the lock in between. Leaves
+ * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
 /* Both; takes the zone's lock. */

@@ -101,10 +101,7 @@ static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
     if (offset + bytes > zone.limit)
         __atomic_store_n(&zone.limit, offset + bytes, __ATOMIC_RELEASE);
     zone_lower_hints(first, first + units);
-    if (in_huge_pages) {
-        os_fill_huge(zone_address(first), bytes);
-        zone.grown_units += units;
-    }
+    zone.grown_units += kind == UNIT_DIRTY ? units : 0;
     return true;
 }
 
@@ -118,8 +115,11 @@ static bool grow_by_break(size_t units, bool in_huge_pages)
     if (start && !zone.base)
         __atomic_store_n(&zone.base, (uintptr_t)start, __ATOMIC_RELAXED);
     if (start && (uintptr_t)start >= zone.base &&
-        annex((uintptr_t)start - zone.base, bytes, in_huge_pages))
+        annex((uintptr_t)start - zone.base, bytes, in_huge_pages)) {
+        if (in_huge_pages)
+            os_fill_huge(start, bytes);
         return true;
+    }
     zone.break_refused = true;
     return false;
 }
@@ -159,18 +159,29 @@ static bool reserve_soft_range(size_t least)
     return false;
 }
 
+/* The system takes as long for a huge page as some hundred calls do: meanwhile others may have the
+ * lock, and grow the zone, too. */
 static bool grow_by_soft_break(size_t units, bool in_huge_pages)
 {
     size_t bytes = units << UNIT_SHIFT;
 
     if (bytes > zone.soft_end - zone.soft_start && !reserve_soft_range(bytes))
         return false;
-    if (!os_commit(zone_address(zone.soft_start >> UNIT_SHIFT), bytes))
-        return false;
-    if (!annex(zone.soft_start, bytes, in_huge_pages))
-        return false;
+    size_t offset = zone.soft_start;
+    void *start = zone_address(offset >> UNIT_SHIFT);
     zone.soft_start += bytes;
-    return true;
+    zone.growing_units += units;
+    lock_drop(&zone.lock);
+    bool has_memory = os_commit(start, bytes);
+    if (has_memory && in_huge_pages)
+        os_fill_huge(start, bytes);
+    lock_take(&zone.lock);
+    zone.growing_units -= units;
+    /* What others took behind it cannot move: a range that the system refused is lost, or the next
+     * one's. */
+    if (!has_memory && zone.soft_start == offset + bytes)
+        zone.soft_start = offset;
+    return has_memory && annex(offset, bytes, in_huge_pages);
 }
 
 /* The step that brings the end of the zone, which lies at `offset` now, to the end of a huge page:
@@ -225,17 +236,35 @@ static struct growth plan_growth(size_t units, unsigned kind)
     return (struct growth){.units = round_to_increment(step < units ? units : step)};
 }
 
+/* Waits until somebody else's growth is over, if there is one and this one beside it were too much;
+ * returns whether there was.  *is_first tells that the lock of growth is taken now. */
+static bool waits_for_growth(size_t units, bool *is_first)
+{
+    *is_first = lock_try(&zone.growth_lock);
+    if (*is_first || zone.growing_units + units <= zone.owned_units >> GROWTH_SHIFT)
+        return false;
+    lock_drop(&zone.lock);
+    lock_take(&zone.growth_lock);
+    lock_drop(&zone.growth_lock);
+    lock_take(&zone.lock);
+    return true;
+}
+
 bool zone_grow(size_t units, unsigned kind)
 {
     if (!zone.map && !reserve_map())
         return false;
     struct growth growth = plan_growth(units, kind);
-    if (grow_by_break(growth.units, growth.in_huge_pages) ||
-        grow_by_soft_break(growth.units, growth.in_huge_pages)) {
-        habit_spend(&zone.habit, growth.credit_bytes);
+    bool is_first;
+    if (waits_for_growth(growth.units, &is_first))
         return true;
-    }
-    return grow_by_soft_break(round_to_increment(units), false);
+    habit_spend(&zone.habit, growth.credit_bytes);
+    bool has_grown = grow_by_break(growth.units, growth.in_huge_pages) ||
+                     grow_by_soft_break(growth.units, growth.in_huge_pages) ||
+                     grow_by_soft_break(round_to_increment(units), false);
+    if (is_first)
+        lock_drop(&zone.growth_lock);
+    return has_grown;
 }
 
 void zone_note_long(const void *start, size_t bytes)
