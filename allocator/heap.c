@@ -163,16 +163,20 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
     return ptr;
 }
 
-/* Whether an arena can have memory that lies free in the zone: the others are not asked then, for
- * threads whose blocks lie in each other's arenas meet there. */
-static bool has_dirty_units(size_t bytes)
+/* Whether the other arenas are to be asked before one takes units.  Where there are many, threads
+ * whose blocks lie in each other's arenas meet there: not if memory lies free in the zone. */
+static bool asks_others(size_t bytes)
 {
+    enum { MANY_ARENAS = 4 };
+
+    if (places_used(&arena_places) < MANY_ARENAS)
+        return true;
     /* If others are at it there will be some. */
     if (!lock_try(&zone.lock))
-        return true;
+        return false;
     bool has_dirty = zone.dirty_units << UNIT_SHIFT > bytes;
     lock_drop(&zone.lock);
-    return has_dirty;
+    return !has_dirty;
 }
 
 /* What the front holds goes back before a block heap grows: it may merge into what is needed. */
@@ -182,7 +186,7 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
 
     if (block_front_flush(&heap->block_front, heap->own_blocks))
         ptr = take_block_from(heap, bytes, align, false);
-    if (!ptr && !heap->own_blocks && places_used(&arena_places) > 1 && !has_dirty_units(bytes))
+    if (!ptr && !heap->own_blocks && asks_others(bytes))
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, false);
     if (!ptr)
         ptr = take_block_from(heap, bytes, align, true);

@@ -53,9 +53,9 @@ static void settle_on_node(struct heap *heap, bool is_new)
     if (!is_new && node == heap->node)
         return;
     if (!is_new)
-        place_end(slab_places_of(heap->node), &heap->slab_place);
+        place_leave(slab_places_of(heap->node), &heap->slab_place);
     heap->node = node;
-    place_begin(slab_places_of(node));
+    slab_sets_begin(node);
     depot_serve(node);
 }
 
@@ -69,8 +69,6 @@ static struct heap *adopt_or_create(void)
     } else if ((heap = os_map(sizeof *heap, 0)) != NULL) {
         heap->next = all_heaps;
         all_heaps = heap;
-        place_begin(&arena_places);
-        place_begin(&large_places);
     }
     if (heap) {
         settle_on_node(heap, is_new);

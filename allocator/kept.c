@@ -16,8 +16,6 @@ enum { REUSED_SHIFT = 2 };
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
 #define MOVED_LEAST_BYTES ((size_t)64 * 1024)
-/* So much more is kept for each byte that was moved, for moves are what should get fewer. */
-enum { MOVED_TIMES = 4 };
 /* A system call for each fewer bytes would cost more than it gives back. */
 #define MADE_WAY_STEP_BYTES ((size_t)64 * 1024)
 
@@ -191,16 +189,18 @@ static size_t most_beside(struct kept *kept, size_t live_bytes)
 /* What is kept neither moves nor makes way up to so many bytes, but new memory is mapped: where
  * much is live, the largest of some free ranges mostly holds what comes next, and moving pages
  * costs as much as some thirty page faults.  Nothing up to 16 MiB, a quarter from 32 MiB on, and
- * in any case a multiple of what was moved lately, up to half of what is live (EXPERIMENTS.md,
- * "Moving pages"). */
+ * in any case as much of that as was moved lately, where there are several sets as many times as
+ * much, up to half of what is live (EXPERIMENTS.md, "Moving pages"). */
 static bool is_slack(const struct kept *kept, size_t bytes, size_t live_bytes)
 {
     size_t part = live_bytes >> LIVE_SHIFT;
     size_t ramp = 2 * part > ALL_BYTES ? 2 * part - ALL_BYTES : 0;
 
-    size_t usual = ramp < part ? ramp : part, moved = MOVED_TIMES * kept->moved_bytes;
+    /* Threads that move pages wait for each other. */
+    unsigned sets = places_used(&large_places);
+    size_t moved = sets * kept->moved_bytes, most = sets > 1 ? 2 * part : part;
 
-    return bytes <= usual || bytes <= (moved < 2 * part ? moved : 2 * part);
+    return bytes <= (ramp < part ? ramp : part) || bytes <= (moved < most ? moved : most);
 }
 
 /* So much more is kept from now on. */

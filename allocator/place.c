@@ -21,21 +21,6 @@ unsigned places_most(void)
     return most;
 }
 
-void place_begin(struct places *places)
-{
-    unsigned none = 0;
-
-    (void)__atomic_compare_exchange_n(&places->used, &none, 1, false, __ATOMIC_RELEASE,
-                                      __ATOMIC_RELAXED);
-    __atomic_add_fetch(&places->users[0], 1, __ATOMIC_RELAXED);
-}
-
-void place_end(struct places *places, struct place *place)
-{
-    __atomic_sub_fetch(&places->users[place->index], 1, __ATOMIC_RELAXED);
-    *place = (struct place){0};
-}
-
 bool places_use(struct places *places, unsigned index)
 {
     if (index < places_used(places))
@@ -58,6 +43,18 @@ static unsigned users_of(const struct places *places, unsigned index)
     return __atomic_load_n(&places->users[index], __ATOMIC_RELAXED);
 }
 
+static void count_user(struct places *places, unsigned index, int more)
+{
+    __atomic_add_fetch(&places->users[index], (uint16_t)more, __ATOMIC_RELAXED);
+}
+
+void place_leave(struct places *places, struct place *place)
+{
+    if (place->is_user)
+        count_user(places, place->index, -1);
+    *place = (struct place){0};
+}
+
 /* The first of those with the fewest users. */
 static unsigned least_used(const struct places *places, unsigned count)
 {
@@ -69,12 +66,14 @@ static unsigned least_used(const struct places *places, unsigned count)
     return best;
 }
 
-/* Where a heap at `index` meets others less often; `index` where there is no such place. */
+/* Where a heap at `index` may meet others less often; `index` where there is no such place. Whoever
+ * waits although it is alone meets those who free what it allocated: what comes next it allocates
+ * elsewhere. */
 static unsigned better_than(const struct places *places, unsigned index, unsigned count)
 {
     unsigned best = least_used(places, count), users = users_of(places, best);
 
-    if (users + 1 < users_of(places, index))
+    if (users < users_of(places, index))
         return best;
     /* Whoever holds the lock of any may just not run. */
     return users > 1 ? (index + 1) % count : index;
@@ -82,13 +81,16 @@ static unsigned better_than(const struct places *places, unsigned index, unsigne
 
 void place_waits(struct places *places, struct place *place, unsigned count)
 {
+    if (!place->is_user)
+        count_user(places, place->index, 1);
+    place->is_user = true;
     if (++place->waits < WAITS_MOST)
         return;
     place->waits = 0;
     unsigned next = better_than(places, place->index, count);
     if (next == place->index || !places_use(places, next))
         return;
-    __atomic_sub_fetch(&places->users[place->index], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&places->users[next], 1, __ATOMIC_RELAXED);
+    count_user(places, place->index, -1);
+    count_user(places, next, 1);
     place->index = (uint16_t)next;
 }

@@ -3,11 +3,11 @@
  * What lies behind the fronts is there several times, with a lock each: arenas, slab sets, sets of
  * large objects. All heaps begin with the first one, since what lies free in one is of little use
  * to the others. A heap that finds its place locked time and again goes to the one that the fewest
- * heaps use, if that is better.
+ * heaps use which ever had to wait: others do not matter, such as threads that only free.
  *
- * Invariants: the first `used` places have been in use, and users[i] is the number of heaps, in use
- * or waiting for their next thread, that are at place i. Atomics; what was not in use before is
- * taken into use under a lock, which a fork holds, too, so that it knows all locks to take. */
+ * Invariants: the first `used` places have been in use, and users[i] is the number of heaps at
+ * place i that ever had to wait. Atomics; what was not in use before is taken into use under a
+ * lock, which a fork holds, too, so that it knows all locks to take. */
 #ifndef ALLOCATOR_PLACE_H
 #define ALLOCATOR_PLACE_H
 
@@ -20,17 +20,17 @@
 enum { PLACES_MOST = 64 };
 
 struct places {
-    unsigned used; /* 0 until a heap begins; nobody looks at the others, which take no memory so */
+    unsigned used; /* 0 means 1; nobody looks at the others, which take no memory so */
     uint16_t users[PLACES_MOST];
 };
 
 /* A heap's own. */
 struct place {
     uint16_t index;
-    uint16_t waits; /* how often it was found locked lately; the heap forgets that now and then */
+    uint8_t waits; /* how often it was found locked lately; the heap forgets that now and then */
+    bool is_user;
 };
 
-/* At least 1: heaps that are no thread's are at the first place, and not counted. */
 static inline unsigned places_used(const struct places *places)
 {
     unsigned used = __atomic_load_n(&places->used, __ATOMIC_ACQUIRE);
@@ -40,12 +40,10 @@ static inline unsigned places_used(const struct places *places)
 
 /* As many as threads can run at a time, up to PLACES_MOST. */
 unsigned places_most(void);
-/* Counts a new heap, which is at the first place. */
-void place_begin(struct places *places);
-/* Counts a heap no longer that leaves for the places of another node, where it is at the first. */
-void place_end(struct places *places, struct place *place);
+/* Brings a heap back to the first place, for it leaves to use others. */
+void place_leave(struct places *places, struct place *place);
 /* Tells that the heap found its place, one of `most`, locked: after a few times it goes to another
- * one that has fewer users. */
+ * one. */
 void place_waits(struct places *places, struct place *place, unsigned most);
 /* Takes care that `index` counts as used; false, with nothing done, during a fork, or where another
  * thread does such a thing. */

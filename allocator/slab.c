@@ -264,16 +264,21 @@ static void set_all_free(struct slab *slab)
     }
 }
 
+static void keep_more_spares(struct slab_class *class)
+{
+    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
+
+    class->most_spares = (uint8_t)(most < SPARES_MOST ? most : SPARES_MOST);
+}
+
 /* Takes the zone's lock for a slab of the class that comes or goes.  Where others hold it the class
  * keeps more of those that would go. */
 static void lock_zone(struct slab_set *set, unsigned size_class)
 {
     struct slab_class *class = &set->classes[size_class];
 
-    if (!lock_take_waits(&zone.lock) || set->is_private)
-        return;
-    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
-    class->most_spares = (uint8_t)(most < SPARES_MOST ? most : SPARES_MOST);
+    if (lock_take_waits(&zone.lock) && !set->is_private)
+        keep_more_spares(class);
 }
 
 static void count_spares(struct slab_class *class, int more)
@@ -442,6 +447,40 @@ static inline void **put_run(struct slab *slab, size_t bytes, void **object, voi
     return object;
 }
 
+/* Takes all but the first `kept` of the spare slabs away from the class; returns them linked
+ * through `left`. */
+static struct tree_node *take_spares(struct slab_class *class, unsigned kept)
+{
+    struct tree_node *taken = NULL, *next;
+
+    for (struct tree_node *node = tree_first(class->open); node; node = next) {
+        struct slab *slab = slab_of_node(node);
+        next = tree_after(class->open, node);
+        if (slab->free_count < slab->capacity)
+            continue;
+        if (kept > 0) {
+            kept--;
+            continue;
+        }
+        (void)tree_remove(&class->open, node);
+        node->left = taken;
+        taken = node;
+    }
+    return taken;
+}
+
+/* Gives slabs linked through `left`, which are in no set, to the zone. */
+static void give_slabs(struct slab_set *set, struct tree_node *node, unsigned size_class)
+{
+    lock_zone(set, size_class);
+    while (node) {
+        struct slab *slab = slab_of_node(node);
+        node = node->left;
+        give_slab(slab, size_class);
+    }
+    lock_drop(&zone.lock);
+}
+
 /* Brings a slab whose number of free objects was `before` to its place: among the open ones, or
  * back to the zone. */
 static void settle(struct slab_set *set, struct slab *slab, unsigned size_class, unsigned before)
@@ -449,6 +488,8 @@ static void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
     struct slab_class *class = &set->classes[size_class];
     bool is_spare = slab->free_count == slab->capacity;
 
+    if (is_spare && class->most_spares > 0 && class->spares >= class->most_spares)
+        keep_more_spares(class);
     if (__builtin_expect(!is_spare || class->spares < class->most_spares, 1)) {
         if (before == 0)
             tree_insert(&class->open, &slab->node);
@@ -458,9 +499,11 @@ static void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
     }
     if (before > 0)
         (void)tree_remove(&class->open, &slab->node);
-    lock_zone(set, size_class);
-    give_slab(slab, size_class);
-    lock_drop(&zone.lock);
+    /* Half of the spares as well, or each slab that follows would have to have the lock. */
+    unsigned going = class->spares / 2;
+    slab->node.left = going > 0 ? take_spares(class, class->spares - going) : NULL;
+    count_spares(class, -(int)going);
+    give_slabs(set, &slab->node, size_class);
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
@@ -507,30 +550,10 @@ void slab_give_all(struct slab_set *set)
         set->classes[c].open = NULL;
 }
 
-/* Takes all but the first `kept` of the spare slabs away from the class; returns them linked
- * through `left`. */
-static struct tree_node *take_spares(struct slab_class *class, unsigned kept)
+static void decay_class(struct slab_set *set, unsigned size_class, bool all)
 {
-    struct tree_node *taken = NULL, *next;
+    struct slab_class *class = &set->classes[size_class];
 
-    for (struct tree_node *node = tree_first(class->open); node; node = next) {
-        struct slab *slab = slab_of_node(node);
-        next = tree_after(class->open, node);
-        if (slab->free_count < slab->capacity)
-            continue;
-        if (kept > 0) {
-            kept--;
-            continue;
-        }
-        (void)tree_remove(&class->open, node);
-        node->left = taken;
-        taken = node;
-    }
-    return taken;
-}
-
-static void decay_class(struct slab_class *class, unsigned size_class, bool all)
-{
     lock_take(&class->lock);
     unsigned going = all ? class->spares : class->least_spares;
     struct tree_node *taken = going > 0 ? take_spares(class, class->spares - going) : NULL;
@@ -539,13 +562,8 @@ static void decay_class(struct slab_class *class, unsigned size_class, bool all)
         class->most_spares /= 2;
     count_spares(class, -(int)going);
     class->least_spares = class->spares;
-    lock_take(&zone.lock);
-    while (taken) {
-        struct slab *slab = slab_of_node(taken);
-        taken = taken->left;
-        give_slab(slab, size_class);
-    }
-    lock_drop(&zone.lock);
+    if (taken)
+        give_slabs(set, taken, size_class);
     lock_drop(&class->lock);
 }
 
@@ -553,7 +571,7 @@ void slab_decay(struct slab_set *set, bool all)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
         if (__atomic_load_n(&set->classes[c].spares, __ATOMIC_RELAXED) > 0)
-            decay_class(&set->classes[c], c, all);
+            decay_class(set, c, all);
 }
 
 void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))

@@ -54,6 +54,8 @@ static inline unsigned slab_sets_most(void)
     return most < SLAB_SETS_PER_NODE ? most : SLAB_SETS_PER_NODE;
 }
 
+/* Tells that heaps use the sets of a node. */
+void slab_sets_begin(unsigned node);
 /* How many sets of a node are in use. */
 unsigned slab_sets_used(unsigned node);
 /* What slab.h says of slab_decay, for each of all sets. */

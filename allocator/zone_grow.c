@@ -28,7 +28,9 @@ enum {
      * range then, whose tables take two pages, also where it starts threads. */
     GROWTH_SHIFT = 4,
     GROWTH_FIRST_UNITS = 4 * INCREMENT_UNITS,
-    GROWTH_MOST_UNITS = 1024
+    GROWTH_MOST_UNITS = 1024,
+    /* Several threads may grow it at a time by an eighth. */
+    GROWING_SHIFT = 3
 };
 
 /* For kinds and numbers of units up to `limit`. */
@@ -241,7 +243,7 @@ static struct growth plan_growth(size_t units, unsigned kind)
 static bool waits_for_growth(size_t units, bool *is_first)
 {
     *is_first = lock_try(&zone.growth_lock);
-    if (*is_first || zone.growing_units + units <= zone.owned_units >> GROWTH_SHIFT)
+    if (*is_first || zone.growing_units + units <= zone.owned_units >> GROWING_SHIFT)
         return false;
     lock_drop(&zone.lock);
     lock_take(&zone.growth_lock);

@@ -16,9 +16,6 @@ static void test_a_heap_goes_on_in_the_end(void **state)
 
     if (os_processors() == 1)
         skip();
-    /* This one and another. */
-    place_begin(&arena_places);
-    place_begin(&arena_places);
     while (arena == &first_arena && waits < MOST) {
         arena = arena_take_slow(&place);
         lock_drop(&arena->lock);

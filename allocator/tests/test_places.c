@@ -22,12 +22,10 @@ static void test_heaps_that_meet_spread_out(void **state)
     struct place heaps[HEAPS] = {{0}};
 
     assert_int_equal(places_used(&places), 1);
-    for (int i = 0; i < HEAPS; i++)
-        place_begin(&places);
     /* Once or twice is no reason. */
-    place_waits(&places, &heaps[0], MOST);
-    place_waits(&places, &heaps[0], MOST);
-    assert_int_equal(heaps[0].index, 0);
+    for (int i = 0; i < 2 * HEAPS; i++)
+        place_waits(&places, &heaps[i % HEAPS], MOST);
+    assert_int_equal(places.users[0], HEAPS);
     for (int i = 0; i < WAITS; i++)
         place_waits(&places, &heaps[i % HEAPS], MOST);
     assert_int_equal(places_used(&places), MOST);
@@ -39,6 +37,10 @@ static void test_heaps_that_meet_spread_out(void **state)
     for (int i = 0; i < 10 && heaps[0].index == before; i++)
         place_waits(&places, &heaps[0], MOST);
     assert_int_not_equal(heaps[0].index, before);
+    for (int i = 0; i < HEAPS; i++)
+        place_leave(&places, &heaps[i]);
+    assert_int_equal(sum_of_users(&places), 0);
+    assert_int_equal(heaps[0].index, 0);
 }
 
 static void test_a_place_for_each(void **state)
@@ -47,8 +49,6 @@ static void test_a_place_for_each(void **state)
     struct places places = {0};
     struct place heaps[MOST] = {{0}};
 
-    for (int i = 0; i < MOST; i++)
-        place_begin(&places);
     for (int i = 0; i < WAITS; i++)
         place_waits(&places, &heaps[i % MOST], MOST);
     for (int i = 0; i < MOST; i++)
@@ -62,19 +62,21 @@ static void test_a_place_for_each(void **state)
         assert_int_equal(heaps[i].index, before[i].index);
 }
 
-static void test_who_is_alone_stays(void **state)
+/* Whoever waits alone waits for those that free, and goes to and fro. */
+static void test_who_is_alone_goes_on(void **state)
 {
     (void)state;
     struct places places = {0};
     struct place heap = {0};
 
-    place_begin(&places);
-    for (int i = 0; i < WAITS; i++)
-        place_waits(&places, &heap, MOST);
+    for (int i = 0; i < 10 && heap.index == 0; i++)
+        place_waits(&places, &heap, 2);
+    assert_int_equal(heap.index, 1);
+    for (int i = 0; i < 10 && heap.index == 1; i++)
+        place_waits(&places, &heap, 2);
     assert_int_equal(heap.index, 0);
-    assert_int_equal(places_used(&places), 1);
-    /* Nor is there another place. */
-    place_begin(&places);
+    assert_int_equal(sum_of_users(&places), 1);
+    /* Not where there is no other place. */
     for (int i = 0; i < WAITS; i++)
         place_waits(&places, &heap, 1);
     assert_int_equal(heap.index, 0);
@@ -195,7 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heaps_that_meet_spread_out),
         cmocka_unit_test(test_a_place_for_each),
-        cmocka_unit_test(test_who_is_alone_stays),
+        cmocka_unit_test(test_who_is_alone_goes_on),
         cmocka_unit_test(test_large_objects_of_two_sets),
         cmocka_unit_test(test_an_owner_of_two_sets),
         cmocka_unit_test(test_the_sum_of_two_sets),
