@@ -1,19 +1,12 @@
 #include "allocator/kept.h"
 
+#include "allocator/kept_bounds.h"
 #include "allocator/shared.h"
 
-/* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
- * ALL_BYTES or a part of the live ones, whichever is more: many, for they grow old soon
- * (EXPERIMENTS.md, "Freed mappings, a third time"). */
-#define LEAST_BYTES ((size_t)256 * 1024)
-#define ALL_BYTES   ((size_t)8 << 20)
-enum { LIVE_SHIFT = 2 };
 /* And so much more until kept_settle (EXPERIMENTS.md, "Freed mappings, for a moment"). */
 #define MOMENT_BYTES ((size_t)512 * 1024)
 /* The bound stays while in each interval so much of it is taken. */
 enum { REUSED_SHIFT = 2 };
-/* However much a program regrets: what it holds at most should it never call again. */
-#define REGRET_MOST_BYTES ((size_t)256 << 20)
 /* To move fewer can cost as much as their page faults (EXPERIMENTS.md, "Moving pages"). */
 #define MOVED_LEAST_BYTES ((size_t)64 * 1024)
 /* A system call for each fewer bytes would cost more than it gives back. */
@@ -174,64 +167,6 @@ static size_t unmap(struct kept *kept, size_t bytes)
     return unmapped;
 }
 
-static size_t most_beside(struct kept *kept, size_t live_bytes)
-{
-    size_t part = live_bytes >> LIVE_SHIFT;
-    size_t most = live_bytes;
-
-    if (most > ALL_BYTES)
-        most = part > ALL_BYTES ? part : ALL_BYTES;
-    if (most < kept->most)
-        most = kept->most;
-    return most < LEAST_BYTES ? LEAST_BYTES : most;
-}
-
-/* What is kept neither moves nor makes way up to so many bytes, but new memory is mapped: where
- * much is live, the largest of some free ranges mostly holds what comes next, and moving pages
- * costs as much as some thirty page faults.  Nothing up to 16 MiB, a quarter from 32 MiB on, and
- * in any case as much of that as was moved lately, where there are several sets as many times as
- * much, up to half of what is live (EXPERIMENTS.md, "Moving pages"). */
-static bool is_slack(const struct kept *kept, size_t bytes, size_t live_bytes)
-{
-    size_t part = live_bytes >> LIVE_SHIFT;
-    size_t ramp = 2 * part > ALL_BYTES ? 2 * part - ALL_BYTES : 0;
-
-    /* Threads that move pages wait for each other. */
-    unsigned sets = places_used(&large_places);
-    size_t moved = sets * kept->moved_bytes, most = sets > 1 ? 2 * part : part;
-
-    return bytes <= (ramp < part ? ramp : part) || bytes <= (moved < most ? moved : most);
-}
-
-/* So much more is kept from now on. */
-static void raise_most(struct kept *kept, size_t bytes, size_t live_bytes)
-{
-    size_t most = most_beside(kept, live_bytes) + bytes;
-
-    if (bytes > 0)
-        kept->most = most < REGRET_MOST_BYTES ? most : REGRET_MOST_BYTES;
-}
-
-/* New memory is mapped right after as much was unmapped: keeping it would have been better. */
-static void regret(struct kept *kept, size_t bytes, size_t live_bytes)
-{
-    if (bytes > kept->unmapped_bytes)
-        bytes = kept->unmapped_bytes;
-    kept->unmapped_bytes -= bytes;
-    raise_most(kept, bytes, live_bytes);
-}
-
-/* How much of what is kept for the moment alone a new object of `bytes` takes: without it that
- * would have been unmapped, and regretted. */
-static size_t missed_bytes(struct kept *kept, size_t bytes, size_t live_bytes)
-{
-    size_t worth = most_beside(kept, live_bytes);
-
-    if (bytes <= worth || kept->bytes <= worth)
-        return 0;
-    return bytes < kept->bytes - worth ? bytes : kept->bytes - worth;
-}
-
 /* Whether a range and the one above it are side by side. */
 static bool are_neighbours(const struct kept_range *below, const struct kept_range *above)
 {
@@ -277,7 +212,7 @@ static void insert(struct kept *kept, struct mapping mapping)
 
 void kept_put(struct kept *kept, struct kept_range freed, size_t freed_bytes, size_t live_bytes)
 {
-    size_t worth = most_beside(kept, live_bytes), most = worth + MOMENT_BYTES;
+    size_t worth = kept_most_beside(kept, live_bytes), most = worth + MOMENT_BYTES;
 
     if (kept_is_shared(freed.id)) {
         shared_use(freed, false);
@@ -302,7 +237,7 @@ void kept_settle(struct kept *kept, size_t live_bytes)
     if (!kept->is_over)
         return;
     kept->is_over = false;
-    size_t most = most_beside(kept, live_bytes);
+    size_t most = kept_most_beside(kept, live_bytes);
     bool has_room = kept->bytes <= most;
     for (size_t i = kept->count; i-- > 0;) {
         if (has_room)
@@ -468,18 +403,18 @@ void *kept_take(struct kept *kept, size_t bytes, unsigned pieces_most, size_t li
     unsigned count;
     size_t index = choose_run(kept, bytes, pieces_most, &count);
     void *start;
-    size_t missed = missed_bytes(kept, bytes, live_bytes);
+    size_t missed = kept_missed_bytes(kept, bytes, live_bytes);
 
     pieces->count = 0;
     if (count > 0)
         start = cut_run(kept, index, count, bytes, pieces);
-    else if (is_slack(kept, kept->bytes + bytes, live_bytes))
+    else if (kept_is_slack(kept, kept->bytes + bytes, live_bytes))
         start = NULL;
     else
         start = assemble(kept, bytes, pieces_most, live_bytes, pieces);
     if (start) {
         kept->reused_bytes += bytes;
-        raise_most(kept, missed, live_bytes);
+        kept_raise_most(kept, missed, live_bytes);
     }
     return start;
 }
@@ -554,8 +489,8 @@ bool kept_take_at(struct kept *kept, uintptr_t start, size_t bytes, uint32_t id)
 
 void kept_replace(struct kept *kept, size_t bytes, size_t room, size_t live_bytes)
 {
-    regret(kept, bytes + room, live_bytes);
-    if (!is_slack(kept, kept->bytes + bytes, live_bytes))
+    kept_regret(kept, bytes + room, live_bytes);
+    if (!kept_is_slack(kept, kept->bytes + bytes, live_bytes))
         (void)unmap(kept, bytes);
 }
 

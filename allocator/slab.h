@@ -119,6 +119,8 @@ void slab_give_all(struct slab_set *set);
 void slab_decay(struct slab_set *set, bool all);
 /* How many slabs of a class there are in all sets; needs no lock. */
 size_t slab_class_units(unsigned size_class);
+/* Counts one more, or modulo 2^64 one less.  Needs the zone's lock. */
+void slab_count_unit(unsigned size_class, size_t more);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

@@ -140,13 +140,11 @@ static inline void zone_set_number(size_t unit, uint32_t number)
 /* Whether an address lies in a unit of this arena. */
 static inline bool zone_is_of_arena(const void *address, uint32_t arena)
 {
-    unsigned kind = UNIT_FOREIGN;
+    size_t limit = zone_limit(), offset = zone_offset(address), unit = offset >> UNIT_SHIFT;
 
-    if (!zone_find_kind(address, &kind) || kind != UNIT_BLOCK)
-        return false;
     /* Another arena may just have taken the unit: its number came first. */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return zone_get_number(zone_unit(address)) == arena;
+    return offset < limit && __atomic_load_n(&zone.map[unit], __ATOMIC_ACQUIRE) == UNIT_BLOCK &&
+           zone_get_number(unit) == arena;
 }
 
 static inline void *zone_address(size_t unit)

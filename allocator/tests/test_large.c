@@ -1,7 +1,7 @@
 /* What is kept of freed mappings, and for how long; this test looks inside the library. */
 #include <limits.h>
 
-#include "allocator/kept.h"
+#include "allocator/kept_bounds.h"
 #include "allocator/large.h"
 #include "allocator/tests/test_common.h"
 
@@ -594,6 +594,42 @@ static void test_another_thread_takes_the_hole(void **state)
     free_others(others);
 }
 
+/* What was moved lately need not move again. */
+static void test_moves_make_slack(void **state)
+{
+    (void)state;
+    const size_t mib = 1 << 20, live = 8 * mib;
+    struct kept kept = {0};
+
+    assert_false(kept_is_slack(&kept, 1, live));
+    kept.moved_bytes = mib;
+    assert_true(kept_is_slack(&kept, mib, live));
+    assert_false(kept_is_slack(&kept, mib + 1, live));
+    /* But no more than a quarter of what is live. */
+    kept.moved_bytes = 100 * mib;
+    assert_true(kept_is_slack(&kept, live / 4, live));
+    assert_false(kept_is_slack(&kept, live / 4 + 1, live));
+
+    /* Pages of objects that are put together count, until a while has passed. */
+    void *other = large_alloc(NULL, 8 * SIZE, ALIGNMENT, true, NULL);
+    void *pieces[2], *between = NULL;
+    first_large_set.kept.moved_bytes = 0;
+    pieces[0] = large_alloc(NULL, SIZE, ALIGNMENT, false, NULL);
+    between = large_alloc(NULL, SIZE, ALIGNMENT, true, NULL);
+    pieces[1] = large_alloc(NULL, SIZE, ALIGNMENT, false, NULL);
+    (void)large_free(NULL, pieces[0], NULL);
+    (void)large_free(NULL, pieces[1], NULL);
+    void *whole = large_alloc(NULL, 2 * SIZE, ALIGNMENT, false, NULL);
+    size_t moved = first_large_set.kept.moved_bytes;
+    assert_in_range(moved, 1, 2 * SIZE);
+    (void)large_decay(false);
+    assert_int_equal(first_large_set.kept.moved_bytes, moved / 2);
+    (void)large_free(NULL, whole, NULL);
+    (void)large_free(NULL, between, NULL);
+    (void)large_free(NULL, other, NULL);
+    (void)large_decay(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -618,6 +654,7 @@ int main(void)
         cmocka_unit_test(test_pieces_grow),
         cmocka_unit_test(test_mappings_are_few),
         cmocka_unit_test(test_old_memory_stays_old),
+        cmocka_unit_test(test_moves_make_slack),
         cmocka_unit_test(test_moves_are_refused),
         cmocka_unit_test(test_another_thread_takes_the_hole),
     };

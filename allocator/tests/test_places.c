@@ -1,7 +1,12 @@
 /* Heaps that meet get out of each other's way; this test looks inside the library. */
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "allocator/heaps.h"
 #include "allocator/large.h"
 #include "allocator/place.h"
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_process.h"
 #include "allocator/zone.h"
 
 enum { HEAPS = 10, MOST = 4, WAITS = 1000 };
@@ -192,6 +197,125 @@ static void test_many_objects_of_two_sets(void **state)
     (void)large_decay(true);
 }
 
+/* --- threads that have each a place of their own, and hand each other what they allocate ---------
+ */
+
+enum { THREADS = 8, STEPS = 6000, SHARED = 256, FORKS = 20 };
+
+static unsigned char *shared_objects[SHARED];
+static unsigned next_thread;
+
+/* Whatever the number of processors. */
+static void go_to_own_places(unsigned index)
+{
+    struct heap *heap = heaps_enter();
+    struct {
+        struct places *places;
+        struct place *place;
+    } all[] = {{&arena_places, &heap->arena_place},
+               {&large_places, &heap->large_place},
+               {slab_places_of(heap->node), &heap->slab_place}};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        while (!places_use(all[i].places, index))
+            continue;
+        all[i].place->index = (uint16_t)index;
+    }
+    /* Which tells the arena its number. */
+    lock_drop(&arena_take_slow(&heap->arena_place)->lock);
+    heaps_leave(heap);
+}
+
+static size_t draw_size(uint64_t *random)
+{
+    uint64_t kind = random_below(random, 100);
+
+    if (kind < 70)
+        return 1 + random_below(random, 1024);
+    return 1 + random_below(random, kind < 96 ? 60000 : 600000);
+}
+
+static void *replace_at_random(void *unused)
+{
+    unsigned index = __atomic_fetch_add(&next_thread, 1, __ATOMIC_RELAXED);
+    uint64_t random = index + 1;
+
+    /* A heap is the thread's from its first allocation on. */
+    mem_free_ts(mem_malloc_ts(1));
+    go_to_own_places(index);
+    for (int step = 0; step < STEPS; step++) {
+        size_t size = draw_size(&random);
+        unsigned char *object = mem_malloc_ts(size);
+        assert_non_null(object);
+        object[0] = object[size - 1] = (unsigned char)(size % 251 + 1);
+        /* Its size, for whoever frees it. */
+        if (size > sizeof size + 2)
+            memcpy(object + 1, &size, sizeof size);
+        else
+            object[0] = 0;
+        object = __atomic_exchange_n(&shared_objects[random_below(&random, SHARED)], object,
+                                     __ATOMIC_ACQ_REL);
+        if (object && object[0] != 0) {
+            memcpy(&size, object + 1, sizeof size);
+            assert_int_equal(object[0], size % 251 + 1);
+            assert_int_equal(object[size - 1], object[0]);
+            assert_true(mem_usable_size(object) >= size);
+        }
+        mem_free_ts(object);
+    }
+    return unused;
+}
+
+static void allocate_in_child(void)
+{
+    uint64_t random = 99;
+
+    for (int i = 0; i < 500; i++) {
+        size_t size = draw_size(&random);
+        unsigned char *object = mem_malloc_ts(size);
+        if (!object)
+            _exit(1);
+        memset(object, 1, size);
+        mem_free_ts(object);
+    }
+    /* What other threads had shared at the fork is ours alone now. */
+    for (int i = 0; i < SHARED; i++)
+        mem_free_ts(shared_objects[i]);
+    _exit(0);
+}
+
+static void test_threads_at_places_of_their_own(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    struct mem_stats before = mem_get_stats();
+
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, replace_at_random, NULL), 0);
+    for (int i = 0; i < FORKS && !IS_THREAD_SANITIZED; i++) {
+        pid_t child = fork();
+        int status;
+        if (child == 0)
+            allocate_in_child();
+        assert_true(child > 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < SHARED; i++)
+        mem_free_ts(shared_objects[i]);
+    assert_int_equal(mem_get_stats().current_usage, before.current_usage);
+    (void)mem_idle();
+    for (unsigned i = 0; i < THREADS; i++) {
+        const char *broken = slab_verify(slab_set_of(0, i));
+        if (broken)
+            fail_msg("%s", broken);
+        assert_int_equal(large_set_at(i)->used, 0);
+        assert_int_equal(large_set_at(i)->kept.bytes, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_an_owner_of_two_sets),
         cmocka_unit_test(test_the_sum_of_two_sets),
         cmocka_unit_test(test_many_objects_of_two_sets),
+        cmocka_unit_test(test_threads_at_places_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

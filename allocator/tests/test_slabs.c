@@ -72,6 +72,53 @@ static void test_each_set_takes_its_own(void **state)
     assert_null(other.classes[CLASS].open);
 }
 
+/* Where threads meet at the zone's lock, as many slabs come at a time, and stay when they are
+ * empty, until nobody has needed them for a while. */
+static void test_spares_wait_for_what_comes_next(void **state)
+{
+    (void)state;
+    enum { CLASS = 63, EACH = UNIT_BYTES / 1024, SPARES = 8, OBJECTS = 16 * EACH };
+    struct slab_class *class = &set.classes[CLASS];
+    void *objects[OBJECTS];
+    size_t units = slab_class_units(CLASS);
+
+    class->most_spares = SPARES;
+    assert_int_equal(slab_take(&set, CLASS, objects, 1), 1);
+    verify();
+    assert_int_equal(class->spares, SPARES);
+    assert_int_equal(slab_class_units(CLASS), units + 1 + SPARES);
+    /* They are used before any other comes. */
+    assert_int_equal(slab_take(&set, CLASS, objects + 1, OBJECTS - 1), OBJECTS - 1);
+    verify();
+    assert_in_range(slab_class_units(CLASS), units + 16, units + 16 + SPARES);
+    assert_int_equal(slab_put(&set, CLASS, objects, OBJECTS), 0);
+    verify();
+    /* More went than there was room for, which makes room. */
+    assert_true(class->most_spares >= 2 * SPARES);
+    assert_int_equal(slab_class_units(CLASS), units + class->spares);
+
+    unsigned before = class->spares;
+    slab_decay(&set, false);
+    assert_int_equal(slab_take(&set, CLASS, objects, 3 * EACH), 3 * EACH);
+    assert_int_equal(slab_put(&set, CLASS, objects, 3 * EACH), 0);
+    /* All but three lay idle. */
+    slab_decay(&set, false);
+    verify();
+    assert_int_equal(class->spares, before > 3 ? 3 : before);
+    slab_decay(&set, true);
+    assert_int_equal(class->spares, 0);
+    assert_null(class->open);
+    assert_int_equal(slab_class_units(CLASS), units);
+    class->most_spares = 0;
+
+    static struct slab_set own = {.is_private = true};
+    own.classes[CLASS].most_spares = 0;
+    assert_int_equal(slab_take(&own, CLASS, objects, 1), 1);
+    assert_int_equal(own.classes[CLASS].spares, 0);
+    slab_put_back(CLASS, objects, 1);
+    assert_null(own.classes[CLASS].open);
+}
+
 static void test_a_group_of_sizes_comes_to_slabs_together(void **state)
 {
     (void)state;
@@ -158,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_sets_stay_whole),
         cmocka_unit_test(test_everything_put_back_returns_every_unit),
         cmocka_unit_test(test_each_set_takes_its_own),
+        cmocka_unit_test(test_spares_wait_for_what_comes_next),
         cmocka_unit_test(test_a_group_of_sizes_comes_to_slabs_together),
         cmocka_unit_test(test_a_size_gets_a_class_where_that_pays),
         cmocka_unit_test(test_diverse_sizes_take_little),
