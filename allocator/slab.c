@@ -40,7 +40,10 @@ enum { SPARES_FIRST = 4, SPARES_MOST = 128, SPARES_AT_A_TIME = 15 };
 /* The entry at so many bytes. */
 static struct slab *entry_at(size_t at)
 {
-    return (void *)((at < FIRST_BYTES ? tables.first : tables.entries) + at);
+    /* Another thread may just get the first of the table of all others. */
+    char **table = at < FIRST_BYTES ? &tables.first : &tables.entries;
+
+    return (void *)(__atomic_load_n(table, __ATOMIC_RELAXED) + at);
 }
 
 static size_t place_of(const struct slab *entry)
@@ -95,7 +98,7 @@ static bool commit_entries(size_t end)
         char *start = os_reserve(NULL, bytes);
         if (!start)
             return false;
-        tables.entries = start - FIRST_BYTES;
+        __atomic_store_n(&tables.entries, start - FIRST_BYTES, __ATOMIC_RELAXED);
         tables.committed = FIRST_BYTES;
         tables.most = FIRST_BYTES + bytes;
     }
