@@ -14,3 +14,8 @@ void *base_take(size_t bytes)
 
     return start + rounded <= sizeof memory ? memory + start : NULL;
 }
+
+char *base_start(void)
+{
+    return memory;
+}

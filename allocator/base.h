@@ -9,5 +9,7 @@
 /* Returns `bytes` of zeros, apart from the cache lines of others; NULL once all is given out.
  * Needs no lock. */
 void *base_take(size_t bytes);
+/* Where all of it begins. */
+char *base_start(void);
 
 #endif

@@ -43,36 +43,37 @@ static size_t bytes_below(unsigned size_class)
     return objects * sizeof(void *);
 }
 
-/* Memory for all classes of a depot that is not the first. Their locks are not one, so that two of
- * them may try at the same time. */
+/* Memory for all classes of a depot; the first one's has room for other things, too. Their locks
+ * are not one, so that two of them may try at the same time. */
 static char *take_memory(struct depot *depot)
 {
     char *memory = __atomic_load_n(&depot->memory, __ATOMIC_ACQUIRE);
+    size_t bytes = bytes_below(SLAB_CLASSES);
 
     if (memory)
         return memory;
-    char *fresh = os_map(bytes_below(SLAB_CLASSES), 0);
+    char *fresh = depot == &first_depot ? base_start() : os_map(bytes, 0);
     if (!fresh || __atomic_compare_exchange_n(&depot->memory, &memory, fresh, false,
                                               __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return fresh;
-    os_unmap(fresh, bytes_below(SLAB_CLASSES));
+    if (depot != &first_depot)
+        os_unmap(fresh, bytes);
     return memory;
 }
 
 /* Makes room for what the depot may hold of a class. */
 static bool has_objects(struct depot *depot, unsigned size_class)
 {
-    void ***objects = &depot->objects[size_class];
+    char *memory = take_memory(depot);
 
-    if (*objects)
-        return true;
-    if (depot == &first_depot) {
-        *objects = base_take(capacity_of(size_class) * sizeof **objects);
-    } else {
-        char *memory = take_memory(depot);
-        *objects = memory ? (void **)(void *)(memory + bytes_below(size_class)) : NULL;
-    }
-    return *objects != NULL;
+    if (!memory || depot->places[size_class] != 0)
+        return memory != NULL;
+    char *objects = memory + bytes_below(size_class);
+    if (depot == &first_depot)
+        objects = base_take(capacity_of(size_class) * sizeof(void *));
+    if (objects)
+        depot->places[size_class] = (uint16_t)(1 + (size_t)(objects - memory) / sizeof(void *));
+    return objects != NULL;
 }
 
 static void set_count(struct depot *depot, unsigned size_class, unsigned count)
@@ -91,7 +92,8 @@ unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objec
     unsigned room = has_objects(depot, size_class) ? capacity_of(size_class) - before : 0;
     unsigned put = count < room ? count : room;
     if (put > 0) {
-        memcpy(&depot->objects[size_class][before], objects + count - put, put * sizeof *objects);
+        memcpy(depot_objects(depot, size_class) + before, objects + count - put,
+               put * sizeof *objects);
         set_count(depot, size_class, before + put);
     }
     lock_drop(&set->classes[size_class].lock);
@@ -108,7 +110,7 @@ unsigned depot_take(struct slab_set *set, unsigned size_class, void **objects, u
     if (count > held)
         count = held;
     held -= count;
-    memcpy(objects, &depot->objects[size_class][held], count * sizeof *objects);
+    memcpy(objects, depot_objects(depot, size_class) + held, count * sizeof *objects);
     set_count(depot, size_class, held);
     if (depot->leasts[size_class] > held)
         depot->leasts[size_class] = (uint16_t)held;
@@ -124,7 +126,7 @@ static void decay_class(struct slab_set *set, struct depot *depot, unsigned size
     unsigned going = all ? held : depot->leasts[size_class];
     if (going > 0) {
         /* The oldest. */
-        void **objects = depot->objects[size_class];
+        void **objects = depot_objects(depot, size_class);
         memcpy(old, objects, going * sizeof *old);
         held -= going;
         memmove(objects, objects + going, held * sizeof *objects);

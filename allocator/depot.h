@@ -7,7 +7,7 @@
  * only slabs of one memory node. What nobody takes up between two calls of depot_decay goes back to
  * the slabs.
  *
- * Invariants, for class c: the first counts[c] of objects[c] are objects, mostly of the set's
+ * Invariants, for class c: the first counts[c] of depot_objects are objects, mostly of the set's
  * slabs, that are in no bin and not free to the slabs; leasts[c] is the least counts[c] since
  * depot_decay. The class's lock in the set guards them. */
 #ifndef ALLOCATOR_DEPOT_H
@@ -23,13 +23,20 @@ enum {
 
 struct depot {
     uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
-    /* The oldest first; NULL until some come. */
-    void **objects[SLAB_CLASSES];
-    char *memory; /* for these, of any but the first depot; atomic */
+    /* Where the objects of each class lie in the depot's memory, the oldest first, in pointers and
+     * 1 more; 0 until some come. */
+    uint16_t places[SLAB_CLASSES];
+    char *memory; /* atomic; the first depot's is that of base.h */
 };
 
 /* Of the first set. */
 extern struct depot first_depot HIDDEN;
+
+/* The objects of a class of which there were some. */
+static inline void **depot_objects(const struct depot *depot, unsigned size_class)
+{
+    return (void **)(void *)depot->memory + (depot->places[size_class] - 1);
+}
 
 /* Tells that heaps use the slabs of a node.  Once there are those of another nothing is put down
  * any more.  Needs the registry's lock. */

@@ -45,7 +45,12 @@ static unsigned users_of(const struct places *places, unsigned index)
 
 static void count_user(struct places *places, unsigned index, int more)
 {
-    __atomic_add_fetch(&places->users[index], (uint16_t)more, __ATOMIC_RELAXED);
+    uint8_t *users = &places->users[index], before = __atomic_load_n(users, __ATOMIC_RELAXED);
+
+    while (before < UINT8_MAX &&
+           !__atomic_compare_exchange_n(users, &before, (uint8_t)(before + more), false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
 }
 
 void place_leave(struct places *places, struct place *place)

@@ -20,8 +20,8 @@
 enum { PLACES_MOST = 64 };
 
 struct places {
-    unsigned used; /* 0 means 1; nobody looks at the others, which take no memory so */
-    uint16_t users[PLACES_MOST];
+    unsigned used;              /* 0 means 1; nobody looks at the others, which take no memory so */
+    uint8_t users[PLACES_MOST]; /* 255 means many, for ever */
 };
 
 /* A heap's own. */

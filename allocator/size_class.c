@@ -25,7 +25,7 @@ static bool is_frequent_way_closed;
 /* What a class of its own must save, in units: about that much of it will be free. */
 enum { SAVED_UNITS = 2 };
 
-static size_t units_of_class[SLAB_CLASSES]; /* written under the zone's lock */
+static uint32_t units_of_class[SLAB_CLASSES]; /* atomics, written under the zone's lock */
 
 /* Estimates of what was asked for, by number of steps and by the class that served it; threads may
  * miss each other's. */
@@ -62,12 +62,13 @@ void slab_open_frequent_way(void)
 
 size_t slab_class_units(unsigned size_class)
 {
-    return counter_get(&units_of_class[size_class]);
+    return __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
 }
 
 void slab_count_unit(unsigned size_class, size_t more)
 {
-    counter_add(&units_of_class[size_class], more);
+    __atomic_store_n(&units_of_class[size_class], units_of_class[size_class] + (uint32_t)more,
+                     __ATOMIC_RELAXED);
 }
 
 void slab_sample(size_t bytes, unsigned count)

@@ -95,7 +95,7 @@ static void test_what_threads_free_is_put_down(void **state)
     unsigned put = depot_put(set, size_class, objects, DEPOT_OBJECTS);
     assert_int_equal(put, DEPOT_BYTES / slab_class_bytes(size_class));
     assert_int_equal(depot_put(set, size_class, objects, 1), 0);
-    assert_ptr_equal(first_depot.objects[size_class][0], objects[DEPOT_OBJECTS - put]);
+    assert_ptr_equal(depot_objects(&first_depot, size_class)[0], objects[DEPOT_OBJECTS - put]);
     lock_take(&set->classes[size_class].lock);
     assert_int_equal(slab_put(set, size_class, objects, DEPOT_OBJECTS - put), 0);
     lock_drop(&set->classes[size_class].lock);
