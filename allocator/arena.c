@@ -8,7 +8,6 @@ struct block_heap *arena_take_slow(struct place *place)
     place_waits(&arena_places, place, places_most());
     struct block_heap *arena = arena_at(place->index);
     lock_take(&arena->lock);
-    arena->arena = place->index;
     return arena;
 }
 

@@ -29,7 +29,7 @@ static inline struct block_heap *arena_of(const void *payload)
         return &first_arena;
     if (__builtin_expect(zone_kind(payload) != UNIT_BLOCK, 0))
         fault_die("double free or invalid pointer", payload);
-    return arena_at(zone_get_number(zone_unit(payload)));
+    return arena_at(zone_arena(zone_unit(payload)));
 }
 
 /* Whose a block is: the block heap of an instance, `own`, or where that is NULL its arena. */
@@ -39,7 +39,7 @@ static inline struct block_heap *arena_or_own(const void *payload, struct block_
 }
 
 /* Waits for the lock of the arena or, where that happens too often, takes that of another one,
- * which becomes the place. */
+ * which becomes the place; for arena_take. */
 struct block_heap *arena_take_slow(struct place *place);
 
 /* Takes the lock of the arena at a heap's place, or of another one, and returns it. */
@@ -47,7 +47,11 @@ static inline struct block_heap *arena_take(struct place *place)
 {
     struct block_heap *arena = arena_at(place->index);
 
-    return __builtin_expect(lock_try(&arena->lock), 1) ? arena : arena_take_slow(place);
+    if (__builtin_expect(!lock_try(&arena->lock), 0))
+        arena = arena_take_slow(place);
+    /* Nobody may have taken it before. */
+    arena->arena = place->index;
+    return arena;
 }
 
 /* Returns what block_alloc returns without growing, from any arena but `index`; NULL where none has

@@ -1,5 +1,7 @@
 #include "allocator/decay.h"
 
+#include <limits.h>
+
 #include "allocator/arena.h"
 #include "allocator/depot.h"
 #include "allocator/large.h"
@@ -141,18 +143,17 @@ static void give_some(void)
     large_give_some(QUIET_BYTES);
 }
 
-/* Returns how many bytes kept mappings are to make way for: what the zone grew by since it was
- * asked last. */
-static size_t grown_bytes(void)
+/* Kept mappings make way for what the zone grew by since the last time. */
+static void note_growth(void)
 {
     /* Or else at the next look. */
     if (!lock_try(&zone.lock))
-        return 0;
+        return;
     size_t grown_units = zone.grown_units - decay.grown_units;
     decay.grown_units = zone.grown_units;
     decay.owned_units = zone.owned_units;
     lock_drop(&zone.lock);
-    return (grown_units << UNIT_SHIFT) / MAKE_WAY_PART;
+    large_note_growth((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
 /* The units that lie dirty and those that decay gave meanwhile: what the program took back is
@@ -300,7 +301,6 @@ unsigned decay_look(const struct place *large_place)
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
     unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
     bool is_late = false;
-    size_t grown = 0;
 
     if (lock_try(&decay.lock)) {
         uint64_t now_ms = os_coarse_ms();
@@ -315,10 +315,10 @@ unsigned decay_look(const struct place *large_place)
         /* What waits is looked at often enough. */
         if (ends_quiet_while(now_ms, is_step || is_late) && !zone.is_waiting)
             give_some();
-        grown = grown_bytes();
+        note_growth();
         drop_lock();
     }
-    large_look(large_place, grown, STEPS_PER_LARGE * looks_per_step);
+    large_look(large_place, is_late ? UINT_MAX : STEPS_PER_LARGE * looks_per_step);
     if (is_late)
         (void)large_decay(false);
     return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);

@@ -63,6 +63,7 @@ static void count_slow_call(struct heap *heap)
     if (++heap->slow_calls % DECAY_PERIOD != 0)
         return;
     heap->arena_place.waits = 0;
+    heap->large_place.waits = 0;
     heap->slab_place.waits = 0;
     unsigned rounds = decay_look(&heap->large_place);
     if (rounds != heap->decay_rounds)

@@ -47,6 +47,7 @@ void mem_heap_destroy(mem_heap_t *instance)
     if (!checked_is_on())
         decay_note_free();
     large_free_all(heap);
+    place_leave(&large_places, &heap->large_place);
     os_unmap(instance, sizeof *instance);
 }
 

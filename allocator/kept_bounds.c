@@ -1,12 +1,13 @@
 #include "allocator/kept_bounds.h"
 
 /* Freed mappings are kept up to as many bytes as the live ones have, but to no more than
- * ALL_BYTES or a part of the live ones, whichever is more: many, for they grow old soon
+ * ALL_BYTES or a part of the live ones of the set, whichever is more: many, for they grow old soon
  * (EXPERIMENTS.md, "Freed mappings, a third time"). */
 #define LEAST_BYTES ((size_t)256 * 1024)
 #define ALL_BYTES   ((size_t)8 << 20)
 enum { LIVE_SHIFT = 2 };
-/* However much a program regrets: what it holds at most should it never call again. */
+/* However much a program regrets: what it holds at most, in all sets, should it never call again.
+ */
 #define REGRET_MOST_BYTES ((size_t)256 << 20)
 
 size_t kept_most_beside(const struct kept *kept, size_t live_bytes)
@@ -33,10 +34,11 @@ bool kept_is_slack(const struct kept *kept, size_t bytes, size_t live_bytes)
 
 void kept_raise_most(struct kept *kept, size_t bytes, size_t live_bytes)
 {
-    size_t most = kept_most_beside(kept, live_bytes) + bytes;
+    size_t wanted = kept_most_beside(kept, live_bytes) + bytes;
+    size_t most = REGRET_MOST_BYTES / places_used(&large_places);
 
     if (bytes > 0)
-        kept->most = most < REGRET_MOST_BYTES ? most : REGRET_MOST_BYTES;
+        kept->most = wanted < most ? wanted : most;
 }
 
 void kept_regret(struct kept *kept, size_t bytes, size_t live_bytes)

@@ -177,7 +177,26 @@ static size_t decay(struct large_set *set, bool all)
     return kept_decay(&set->kept, all);
 }
 
-void large_look(const struct place *place, size_t grown_bytes, unsigned looks_per_decay)
+/* What the zone grew by so far; atomic, modulo 2^64. */
+static size_t grown_bytes;
+
+void large_note_growth(size_t bytes)
+{
+    __atomic_add_fetch(&grown_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+/* Each set makes way for its part of what the zone grew by since it did so last. */
+static void make_way(struct large_set *set)
+{
+    size_t grown = __atomic_load_n(&grown_bytes, __ATOMIC_RELAXED);
+    size_t more = (grown - set->seen_growth_bytes) / places_used(&large_places);
+
+    set->seen_growth_bytes = grown;
+    if (more > 0)
+        kept_make_way(&set->kept, more);
+}
+
+void large_look(const struct place *place, unsigned looks_per_decay)
 {
     struct large_set *set = place ? large_set_at(place->index) : &first_large_set;
 
@@ -185,8 +204,7 @@ void large_look(const struct place *place, size_t grown_bytes, unsigned looks_pe
     if (!lock_try(&set->lock))
         return;
     kept_settle(&set->kept, set->live_bytes);
-    if (grown_bytes > 0)
-        kept_make_way(&set->kept, grown_bytes);
+    make_way(set);
     if (++set->looks >= looks_per_decay)
         (void)decay(set, false);
     lock_drop(&set->lock);
@@ -197,7 +215,7 @@ void large_give_some(size_t most)
     for (unsigned i = 0; i < places_used(&large_places); i++) {
         struct large_set *set = large_set_at(i);
         lock_take(&set->lock);
-        kept_give_some(&set->kept, most);
+        kept_give_some(&set->kept, most / places_used(&large_places));
         lock_drop(&set->lock);
     }
 }
@@ -209,6 +227,7 @@ size_t large_decay(bool all)
     for (unsigned i = 0; i < places_used(&large_places); i++) {
         struct large_set *set = large_set_at(i);
         lock_take(&set->lock);
+        make_way(set);
         given += decay(set, all);
         lock_drop(&set->lock);
     }

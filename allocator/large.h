@@ -30,10 +30,12 @@ void large_free_all(const void *owner);
 /* Resizes a large object, in place or by moving its pages; returns its address, or NULL with the
  * object unchanged. */
 void *large_resize(const struct place *place, void *start, size_t bytes);
+/* Tells that kept mappings are to make way for so many bytes. */
+void large_note_growth(size_t bytes);
 /* Does what kept.h says of kept_settle and kept_make_way, and each `looks_per_decay` times of
  * kept_decay, in the set at `place` alone: what others do makes nothing older there. */
-void large_look(const struct place *place, size_t grown_bytes, unsigned looks_per_decay);
-/* What kept.h says of kept_decay and kept_give_some, in each set. */
+void large_look(const struct place *place, unsigned looks_per_decay);
+/* What kept.h says of kept_decay, in each set, and of kept_give_some, in all together. */
 size_t large_decay(bool all);
 void large_give_some(size_t most);
 

@@ -5,7 +5,7 @@
  * Memory that is there from the start costs credit (habit.h).  What an object holds for nothing in
  * a huge page is up to one of them, the last that it begins; of one that is cleared it may be all.
  *
- * The lock of the large objects guards it. */
+ * The lock of the set guards it. */
 #ifndef ALLOCATOR_LARGE_HABIT_H
 #define ALLOCATOR_LARGE_HABIT_H
 

@@ -45,7 +45,8 @@ struct large_set {
     uint32_t pieced_used, pieced_free;
     struct large_habit habit;
     struct kept kept;
-    unsigned looks; /* since kept_decay */
+    size_t seen_growth_bytes; /* what kept mappings made way for; see large_note_growth */
+    unsigned looks;           /* since kept_decay */
 };
 
 /* The first one, the only one of most processes, lies apart. */

@@ -95,7 +95,9 @@ void place_waits(struct places *places, struct place *place, unsigned count)
     unsigned next = better_than(places, place->index, count);
     if (next == place->index || !places_use(places, next))
         return;
-    count_user(places, place->index, -1);
+    unsigned before = place->index;
+    /* In this order, for the child of a fork. */
     count_user(places, next, 1);
     place->index = (uint16_t)next;
+    count_user(places, before, -1);
 }

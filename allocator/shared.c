@@ -76,6 +76,7 @@ struct kept_range shared_new_page(void)
         return page;
     /* Without the lock, for others take pages meanwhile. */
     if (!os_commit((void *)page.start, OS_HUGE_BYTES)) {
+        os_unmap((void *)page.start, OS_HUGE_BYTES);
         shared_unmapped(page);
         return (struct kept_range){0};
     }

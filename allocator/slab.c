@@ -34,8 +34,9 @@ static struct {
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
 enum { ENTRY_STEP = sizeof(uint64_t) };
 
-/* Spare slabs of a class whose set meets others at the zone's lock: up to 1 MiB. */
-enum { SPARES_FIRST = 4, SPARES_MOST = 128, SPARES_AT_A_TIME = 15 };
+/* Spare slabs of a class whose set meets others at the zone's lock: up to 1 MiB of each such class
+ * of each such set. */
+enum { SPARES_FIRST = 4, SPARES_MOST = 128, SPARES_AT_A_TIME = 15, SPARE_LOOKS = 4096 };
 
 /* The entry at so many bytes. */
 static struct slab *entry_at(size_t at)
@@ -170,11 +171,9 @@ static void set_all_free(struct slab *slab)
     }
 }
 
-static void keep_more_spares(struct slab_class *class)
+static void set_most_spares(struct slab_class *class, unsigned most)
 {
-    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
-
-    class->most_spares = (uint8_t)(most < SPARES_MOST ? most : SPARES_MOST);
+    __atomic_store_n(&class->most_spares, (uint8_t)most, __ATOMIC_RELAXED);
 }
 
 /* Takes the zone's lock for a slab of the class that comes or goes.  Where others hold it the class
@@ -183,8 +182,10 @@ static void lock_zone(struct slab_set *set, unsigned size_class)
 {
     struct slab_class *class = &set->classes[size_class];
 
-    if (lock_take_waits(&zone.lock) && !set->is_private)
-        keep_more_spares(class);
+    if (!lock_take_waits(&zone.lock) || set->is_private)
+        return;
+    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
+    set_most_spares(class, most < SPARES_MOST ? most : SPARES_MOST);
 }
 
 static void count_spares(struct slab_class *class, int more)
@@ -233,7 +234,7 @@ static unsigned spares_for(const struct slab_class *class)
     return room < SPARES_AT_A_TIME ? room : SPARES_AT_A_TIME;
 }
 
-/* Opens a slab, the lowest one; NULL where there is no memory. */
+/* Opens a slab; NULL where there is no memory. */
 static struct slab *new_slab(struct slab_set *set, unsigned size_class)
 {
     struct slab_class *class = &set->classes[size_class];
@@ -353,40 +354,6 @@ static inline void **put_run(struct slab *slab, size_t bytes, void **object, voi
     return object;
 }
 
-/* Takes all but the first `kept` of the spare slabs away from the class; returns them linked
- * through `left`. */
-static struct tree_node *take_spares(struct slab_class *class, unsigned kept)
-{
-    struct tree_node *taken = NULL, *next;
-
-    for (struct tree_node *node = tree_first(class->open); node; node = next) {
-        struct slab *slab = slab_of_node(node);
-        next = tree_after(class->open, node);
-        if (slab->free_count < slab->capacity)
-            continue;
-        if (kept > 0) {
-            kept--;
-            continue;
-        }
-        (void)tree_remove(&class->open, node);
-        node->left = taken;
-        taken = node;
-    }
-    return taken;
-}
-
-/* Gives slabs linked through `left`, which are in no set, to the zone. */
-static void give_slabs(struct slab_set *set, struct tree_node *node, unsigned size_class)
-{
-    lock_zone(set, size_class);
-    while (node) {
-        struct slab *slab = slab_of_node(node);
-        node = node->left;
-        give_slab(slab, size_class);
-    }
-    lock_drop(&zone.lock);
-}
-
 /* Brings a slab whose number of free objects was `before` to its place: among the open ones, or
  * back to the zone. */
 static void settle(struct slab_set *set, struct slab *slab, unsigned size_class, unsigned before)
@@ -394,8 +361,6 @@ static void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
     struct slab_class *class = &set->classes[size_class];
     bool is_spare = slab->free_count == slab->capacity;
 
-    if (is_spare && class->most_spares > 0 && class->spares >= class->most_spares)
-        keep_more_spares(class);
     if (__builtin_expect(!is_spare || class->spares < class->most_spares, 1)) {
         if (before == 0)
             tree_insert(&class->open, &slab->node);
@@ -405,11 +370,9 @@ static void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
     }
     if (before > 0)
         (void)tree_remove(&class->open, &slab->node);
-    /* Half of the spares as well, or each slab that follows would have to have the lock. */
-    unsigned going = class->spares / 2;
-    slab->node.left = going > 0 ? take_spares(class, class->spares - going) : NULL;
-    count_spares(class, -(int)going);
-    give_slabs(set, &slab->node, size_class);
+    lock_zone(set, size_class);
+    give_slab(slab, size_class);
+    lock_drop(&zone.lock);
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
@@ -456,28 +419,54 @@ void slab_give_all(struct slab_set *set)
         set->classes[c].open = NULL;
 }
 
-static void decay_class(struct slab_set *set, unsigned size_class, bool all)
+/* Gives up to `most` spare slabs to the zone, but for the first `kept` of them; returns how many.
+ * Of very many open slabs not all are looked at. */
+static unsigned give_spares(struct slab_class *class, unsigned size_class, unsigned kept,
+                            unsigned most)
 {
-    struct slab_class *class = &set->classes[size_class];
+    struct tree_node *node = tree_first(class->open), *next;
+    unsigned given = 0;
 
+    lock_take(&zone.lock);
+    for (unsigned looks = 0; node && given < most && looks < SPARE_LOOKS; node = next, looks++) {
+        struct slab *slab = slab_of_node(node);
+        next = tree_after(class->open, node);
+        if (slab->free_count < slab->capacity || (kept > 0 && kept-- > 0))
+            continue;
+        (void)tree_remove(&class->open, node);
+        give_slab(slab, size_class);
+        given++;
+    }
+    lock_drop(&zone.lock);
+    return given;
+}
+
+static void decay_class(struct slab_class *class, unsigned size_class, bool all)
+{
     lock_take(&class->lock);
     unsigned going = all ? class->spares : class->least_spares;
-    struct tree_node *taken = going > 0 ? take_spares(class, class->spares - going) : NULL;
+    if (going > 0) {
+        unsigned given = give_spares(class, size_class, class->spares - going, going);
+        count_spares(class, -(int)given);
+    }
     /* What lay idle was too many. */
-    if (all || going > 0)
-        class->most_spares /= 2;
-    count_spares(class, -(int)going);
+    if (all || going > 0 || class->spares == 0)
+        set_most_spares(class, class->most_spares / 2);
     class->least_spares = class->spares;
-    if (taken)
-        give_slabs(set, taken, size_class);
     lock_drop(&class->lock);
+}
+
+static bool has_spares(const struct slab_class *class)
+{
+    return __atomic_load_n(&class->spares, __ATOMIC_RELAXED) > 0 ||
+           __atomic_load_n(&class->most_spares, __ATOMIC_RELAXED) > 0;
 }
 
 void slab_decay(struct slab_set *set, bool all)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
-        if (__atomic_load_n(&set->classes[c].spares, __ATOMIC_RELAXED) > 0)
-            decay_class(set, c, all);
+        if (has_spares(&set->classes[c]))
+            decay_class(&set->classes[c], c, all);
 }
 
 void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))

@@ -241,7 +241,8 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
 
     *fresh = (struct zone_fresh){.bytes = 0};
     while ((first = find_run(*units)) == limit_unit())
-        if (!zone_grow(*units, kind))
+        /* Where it can't grow others may have given units meanwhile. */
+        if (!zone_grow(*units, kind) && find_run(*units) == limit_unit())
             return NULL;
     for (end = first + *units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
@@ -296,7 +297,8 @@ void *zone_take_for_arena(size_t *units, size_t most, unsigned arena, bool *is_l
 
     lock_take(&zone.lock);
     size_t ahead = zone.owned_units >> AHEAD_SHIFT;
-    void *start = take(units, ahead < most ? ahead : most, UNIT_BLOCK, arena, &fresh);
+    void *start =
+        take(units, ahead < most ? ahead : most, UNIT_BLOCK, arena | ZONE_ARENA_NUMBER, &fresh);
     lock_drop(&zone.lock);
     *is_long = fresh.is_long;
     zone_populate(fresh);

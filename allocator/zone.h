@@ -137,14 +137,24 @@ static inline void zone_set_number(size_t unit, uint32_t number)
     __atomic_store_n(zone_number(unit), number, __ATOMIC_RELAXED);
 }
 
-/* Whether an address lies in a unit of this arena. */
-static inline bool zone_is_of_arena(const void *address, uint32_t arena)
+/* Marks the numbers of arenas, apart from those that other layers give. */
+#define ZONE_ARENA_NUMBER (UINT32_C(1) << 31)
+
+/* The arena of a unit that is in use as part of one. */
+static inline unsigned zone_arena(size_t unit)
+{
+    return zone_get_number(unit) & ~ZONE_ARENA_NUMBER;
+}
+
+/* Whether an address lies in a unit of this arena, whose lock is held.  Others may take and give
+ * the unit meanwhile: then its number, which comes before its kind, is no longer or not yet this
+ * one. */
+static inline bool zone_is_of_arena(const void *address, unsigned arena)
 {
     size_t limit = zone_limit(), offset = zone_offset(address), unit = offset >> UNIT_SHIFT;
 
-    /* Another arena may just have taken the unit: its number came first. */
     return offset < limit && __atomic_load_n(&zone.map[unit], __ATOMIC_ACQUIRE) == UNIT_BLOCK &&
-           zone_get_number(unit) == arena;
+           zone_get_number(unit) == (arena | ZONE_ARENA_NUMBER);
 }
 
 static inline void *zone_address(size_t unit)

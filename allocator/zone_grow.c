@@ -170,6 +170,8 @@ static bool grow_by_soft_break(size_t units, bool in_huge_pages)
     if (bytes > zone.soft_end - zone.soft_start && !reserve_soft_range(bytes))
         return false;
     size_t offset = zone.soft_start;
+    if (!commit_map(offset + bytes))
+        return false;
     void *start = zone_address(offset >> UNIT_SHIFT);
     zone.soft_start += bytes;
     zone.growing_units += units;

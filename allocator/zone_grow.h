@@ -1,5 +1,6 @@
 /* How the zone gets address space and units from the system: by the program break, or, where that
- * is not to be had, from reserved ranges.  All of it needs the zone's lock. */
+ * is not to be had, from reserved ranges.  All of it needs the zone's lock, which
+ * zone_grow drops while the system is asked. */
 #ifndef ALLOCATOR_ZONE_GROW_H
 #define ALLOCATOR_ZONE_GROW_H
 
@@ -10,7 +11,7 @@
 enum { ZONE_HUGE_MOST_UNITS = 4 };
 
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
- * meanwhile; false where there are none to be had. */
+ * meanwhile, or waits until another thread got some; false where there are none to be had. */
 bool zone_grow(size_t units, unsigned kind);
 /* Whether the heap is so large that it grows in huge pages. */
 bool zone_is_huge(void);

@@ -136,14 +136,14 @@ static void test_kept_for_a_moment(void **state)
     (void)large_free(NULL, small, NULL);
     (void)large_free(NULL, large, NULL);
     assert_int_equal(first_large_set.kept.bytes, 3 * SIZE);
-    large_look(NULL, 0, UINT_MAX);
+    large_look(NULL, UINT_MAX);
     assert_int_equal(first_large_set.kept.bytes, SIZE);
     assert_int_equal(large_decay(true), SIZE);
 
     map_and_free(2 * SIZE);
     map_and_free(2 * SIZE);
     assert_int_equal(first_large_set.kept.bytes, 2 * SIZE);
-    large_look(NULL, 0, UINT_MAX);
+    large_look(NULL, UINT_MAX);
     assert_int_equal(large_decay(true), 2 * SIZE);
 }
 
@@ -162,7 +162,7 @@ static void test_shrinking_is_no_reuse(void **state)
         (void)large_free(NULL, objects[--live], NULL);
         assert_non_null(objects[live++] = large_alloc(NULL, SIZE, ALIGNMENT, false, NULL));
     }
-    large_look(NULL, 0, UINT_MAX);
+    large_look(NULL, UINT_MAX);
     assert_true(first_large_set.kept.most < SIZE);
     assert_true(first_large_set.kept.bytes <= first_large_set.live_bytes);
     while (live > 0)

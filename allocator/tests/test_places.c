@@ -93,7 +93,7 @@ static void go_to_second_set(struct place *place)
     if (places_most() == 1)
         skip();
     place->index = 1;
-    places_use(&large_places, 1);
+    assert_true(places_use(&large_places, 1));
 }
 
 /* An object of one set may be asked for, resized and freed by any heap, and stays of its set. */
@@ -204,6 +204,7 @@ enum { THREADS = 8, STEPS = 6000, SHARED = 256, FORKS = 20 };
 
 static unsigned char *shared_objects[SHARED];
 static unsigned next_thread;
+static bool has_forked;
 
 /* Whatever the number of processors. */
 static void go_to_own_places(unsigned index)
@@ -221,8 +222,6 @@ static void go_to_own_places(unsigned index)
             continue;
         all[i].place->index = (uint16_t)index;
     }
-    /* Which tells the arena its number. */
-    lock_drop(&arena_take_slow(&heap->arena_place)->lock);
     heaps_leave(heap);
 }
 
@@ -243,7 +242,7 @@ static void *replace_at_random(void *unused)
     /* A heap is the thread's from its first allocation on. */
     mem_free_ts(mem_malloc_ts(1));
     go_to_own_places(index);
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0; step < STEPS || !__atomic_load_n(&has_forked, __ATOMIC_RELAXED); step++) {
         size_t size = draw_size(&random);
         unsigned char *object = mem_malloc_ts(size);
         assert_non_null(object);
@@ -301,6 +300,7 @@ static void test_threads_at_places_of_their_own(void **state)
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
     }
+    __atomic_store_n(&has_forked, true, __ATOMIC_RELAXED);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     for (int i = 0; i < SHARED; i++)
@@ -311,8 +311,12 @@ static void test_threads_at_places_of_their_own(void **state)
         const char *broken = slab_verify(slab_set_of(0, i));
         if (broken)
             fail_msg("%s", broken);
+        /* All were used, and hold nothing. */
+        assert_non_null(large_set_at(i)->table);
         assert_int_equal(large_set_at(i)->used, 0);
         assert_int_equal(large_set_at(i)->kept.bytes, 0);
+        assert_true(arena_at(i)->splits > 0);
+        assert_int_equal(arena_at(i)->arena, i);
     }
 }
 
