@@ -64,10 +64,11 @@ static char *take_memory(struct depot *depot)
 /* Makes room for what the depot may hold of a class. */
 static bool has_objects(struct depot *depot, unsigned size_class)
 {
+    if (depot->places[size_class] != 0)
+        return true;
     char *memory = take_memory(depot);
-
-    if (!memory || depot->places[size_class] != 0)
-        return memory != NULL;
+    if (!memory)
+        return false;
     char *objects = memory + bytes_below(size_class);
     if (depot == &first_depot)
         objects = base_take(capacity_of(size_class) * sizeof(void *));
