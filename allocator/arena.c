@@ -5,7 +5,7 @@ struct places arena_places;
 
 struct block_heap *arena_take_slow(struct place *place)
 {
-    place_waits(&arena_places, place, places_most());
+    place_waits(&arena_places, place, places_most(PLACES_MOST));
     struct block_heap *arena = arena_at(place->index);
     lock_take(&arena->lock);
     return arena;

@@ -6,16 +6,6 @@
 
 struct depot first_depot, more_depots[SLAB_SETS - 1] COLD_DATA;
 
-/* Heaps of two nodes would hand each other memory of the wrong one. */
-static bool is_closed;
-
-void depot_serve(unsigned node)
-{
-    /* Heaps that are no thread's have the slabs of the first one. */
-    if (node != 0)
-        __atomic_store_n(&is_closed, true, __ATOMIC_RELEASE);
-}
-
 /* NULL for an instance's set. */
 static struct depot *depot_of(const struct slab_set *set)
 {
@@ -48,10 +38,10 @@ static size_t bytes_below(unsigned size_class)
 static char *take_memory(struct depot *depot)
 {
     char *memory = __atomic_load_n(&depot->memory, __ATOMIC_ACQUIRE);
-    size_t bytes = bytes_below(SLAB_CLASSES);
 
     if (memory)
         return memory;
+    size_t bytes = bytes_below(SLAB_CLASSES);
     char *fresh = depot == &first_depot ? base_start() : os_map(bytes, 0);
     if (!fresh || __atomic_compare_exchange_n(&depot->memory, &memory, fresh, false,
                                               __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -86,7 +76,8 @@ unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objec
 {
     struct depot *depot = depot_of(set);
 
-    if (!depot || __atomic_load_n(&is_closed, __ATOMIC_RELAXED))
+    /* Heaps of two nodes would hand each other memory of the wrong one. */
+    if (!depot || __atomic_load_n(&slab_sets_of_several_nodes, __ATOMIC_RELAXED))
         return 0;
     lock_take(&set->classes[size_class].lock);
     unsigned before = depot->counts[size_class];
@@ -149,7 +140,6 @@ static void decay_set(struct slab_set *set, bool all)
 
 void depot_decay(bool all)
 {
-    for (unsigned node = 0; node < SLAB_NODES; node++)
-        for (unsigned place = 0; place < slab_sets_used(node); place++)
-            decay_set(slab_set_of(node, place), all);
+    for (unsigned i = slab_sets_next(0); i < SLAB_SETS; i = slab_sets_next(i + 1))
+        decay_set(slab_set_at(i), all);
 }

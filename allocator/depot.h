@@ -38,12 +38,9 @@ static inline void **depot_objects(const struct depot *depot, unsigned size_clas
     return (void **)(void *)depot->memory + (depot->places[size_class] - 1);
 }
 
-/* Tells that heaps use the slabs of a node.  Once there are those of another nothing is put down
- * any more.  Needs the registry's lock. */
-void depot_serve(unsigned node);
-
 /* Puts down the last of `count` objects that a heap of the set has freed, as many as there is room
- * for; returns how many, 0 where the set is an instance's.  Takes the lock of the class. */
+ * for; returns how many, 0 where the set is an instance's, or heaps have slabs of several nodes.
+ * Takes the lock of the class. */
 unsigned depot_put(struct slab_set *set, unsigned size_class, void *const *objects, unsigned count);
 /* Takes up to `count` objects, those put down last, and returns how many.  Needs the lock of the
  * class. */

@@ -73,9 +73,9 @@ struct front {
      * class's slabs, or, in a process of one thread, turned FRONT_TURNS times from running over to
      * running empty or back. */
     uint8_t pressed[SLAB_CLASSES]; /* FRONT_MOST_PRESSED at most */
-    bool
-        is_crowded; /* it met one although the bin held as much as it may; its owner forgets that */
-    uint8_t turns[SLAB_CLASSES]; /* odd where it ran over last */
+    uint8_t turns[SLAB_CLASSES];   /* odd where it ran over last */
+    /* One met another although it held as much as it may; its owner forgets that. */
+    bool is_crowded;
 };
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */

@@ -213,10 +213,11 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zero
     if (decay_waits())
         decay_end_waiting();
     count_slow_call(heap);
-    void *ptr = large_alloc(&heap->large_place, bytes ? bytes : 1, align, zeroed, owner_of(heap));
+    bytes = bytes ? bytes : 1;
+    void *ptr = large_alloc(&heap->large_place, bytes, align, zeroed, owner_of(heap));
 
     if (ptr)
-        count_alloc(heap, os_round_to_page(bytes ? bytes : 1));
+        count_alloc(heap, os_round_to_page(bytes));
     return ptr;
 }
 

@@ -56,7 +56,6 @@ static void settle_on_node(struct heap *heap, bool is_new)
         place_leave(slab_places_of(heap->node), &heap->slab_place);
     heap->node = node;
     slab_sets_begin(node);
-    depot_serve(node);
 }
 
 static struct heap *adopt_or_create(void)
@@ -216,9 +215,8 @@ void heaps_reset_stats(void)
 
 static void change_slab_and_block_locks(void (*change)(struct lock *))
 {
-    for (unsigned node = 0; node < SLAB_NODES; node++)
-        for (unsigned place = 0; place < slab_sets_used(node); place++)
-            slab_lock_all(slab_set_of(node, place), change);
+    for (unsigned i = slab_sets_next(0); i < SLAB_SETS; i = slab_sets_next(i + 1))
+        slab_lock_all(slab_set_at(i), change);
     for (struct heap *heap = instances; heap; heap = heap->next)
         slab_lock_all(heap->own_slabs, change);
     arena_lock_all(change);

@@ -257,8 +257,6 @@ static size_t show(struct large_set *set, char *start, size_t bytes, bool zeroed
 /* Takes the lock of the set at a heap's place, or of another one, and returns it. */
 static struct large_set *lock_set(struct place *place)
 {
-    unsigned most = places_most() < KEPT_SETS ? places_most() : KEPT_SETS;
-
     if (!place) {
         lock_take(&first_large_set.lock);
         return &first_large_set;
@@ -266,7 +264,7 @@ static struct large_set *lock_set(struct place *place)
     struct large_set *set = large_set_at(place->index);
     if (lock_try(&set->lock))
         return set;
-    place_waits(&large_places, place, most);
+    place_waits(&large_places, place, places_most(KEPT_SETS));
     set = large_set_at(place->index);
     lock_take(&set->lock);
     return set;

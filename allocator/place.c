@@ -4,21 +4,21 @@
  * redis, whose threads meet now and then, held 1.02 of its memory when heaps went on at once. */
 enum { WAITS_MOST = 4 };
 
-static unsigned most = PLACES_MOST;
+static unsigned processors = PLACES_MOST; /* or fewer */
 static struct lock use_lock;
 
 /* Before there are threads, which may be bound to one processor each. */
 __attribute__((constructor)) static void count_processors(void)
 {
-    unsigned processors = os_processors();
+    unsigned count = os_processors();
 
-    if (processors > 0 && processors < PLACES_MOST)
-        most = processors;
+    if (count > 0 && count < PLACES_MOST)
+        processors = count;
 }
 
-unsigned places_most(void)
+unsigned places_most(unsigned limit)
 {
-    return most;
+    return processors < limit ? processors : limit;
 }
 
 bool places_use(struct places *places, unsigned index)

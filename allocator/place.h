@@ -38,8 +38,9 @@ static inline unsigned places_used(const struct places *places)
     return used > 0 ? used : 1;
 }
 
-/* As many as threads can run at a time, up to PLACES_MOST. */
-unsigned places_most(void);
+/* How many places there may be: as many as threads can run at a time, up to `limit`, which is at
+ * most PLACES_MOST. */
+unsigned places_most(unsigned limit);
 /* Brings a heap back to the first place, for it leaves to use others. */
 void place_leave(struct places *places, struct place *place);
 /* Tells that the heap found its place, one of `most`, locked: after a few times it goes to another

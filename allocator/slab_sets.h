@@ -47,17 +47,20 @@ static inline unsigned slab_set_index(const struct slab_set *set)
  * well share one, for what is free in one is of no use to the others. */
 static inline unsigned slab_sets_most(void)
 {
-    unsigned most = places_most();
+    unsigned most = places_most(SLAB_SETS_PER_NODE);
 
-    if (most < 4)
-        return 1;
-    return most < SLAB_SETS_PER_NODE ? most : SLAB_SETS_PER_NODE;
+    return most < 4 ? 1 : most;
 }
+
+/* Whether heaps have slabs of several nodes, for ever once they had. */
+extern bool slab_sets_of_several_nodes HIDDEN;
 
 /* Tells that heaps use the sets of a node. */
 void slab_sets_begin(unsigned node);
 /* How many sets of a node are in use. */
 unsigned slab_sets_used(unsigned node);
+/* The index of the first set from `index` on that is in use; SLAB_SETS where there is none. */
+unsigned slab_sets_next(unsigned index);
 /* What slab.h says of slab_decay, for each of all sets. */
 void slab_sets_decay(bool all);
 

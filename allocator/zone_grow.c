@@ -70,7 +70,7 @@ static bool reserve_map(void)
 static size_t all_bytes(void)
 {
     size_t owned = zone.owned_units << UNIT_SHIFT;
-    size_t large = __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
+    size_t large = zone_large_bytes();
 
     return owned + (large < owned ? large : owned);
 }
