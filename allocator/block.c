@@ -260,10 +260,10 @@ static struct block *align_payload(struct block_heap *heap, struct block *block,
 
 static void count_used(struct block_heap *heap, const struct block *block, int change)
 {
+    const size_t others = BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1;
     size_t index = block_bytes(block) / MEM_ALIGNMENT;
 
-    if (index <= BLOCK_COUNTED_BYTES / MEM_ALIGNMENT)
-        heap->used_counts[index] += (unsigned)change;
+    heap->used_counts[index < others ? index : others] += (unsigned)change;
 }
 
 size_t block_live_bytes(const struct block_heap *heap, size_t least, size_t most)
@@ -309,7 +309,7 @@ void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_
 
 /* Returns the live block of `payload`, or aborts: a wrong pointer or a tag that somebody wrote
  * over must not be followed any further. */
-static struct block *live_block(const void *payload)
+static inline struct block *live_block(const void *payload)
 {
     struct block *block = block_of(payload);
 

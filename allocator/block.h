@@ -47,8 +47,8 @@ struct block_heap {
     bool is_private;
     struct block_segment *segments; /* of a private heap */
     struct block_index free;
-    /* Blocks in use, by size in units of MEM_ALIGNMENT. */
-    uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1];
+    /* Blocks in use, by size in units of MEM_ALIGNMENT, and all larger ones. */
+    uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 2];
     size_t splits, coalesces;
     char *grown_end;        /* the end of the units that it took last, beyond its need; or NULL */
     unsigned lists_visited; /* by block_trim and block_decay so far */

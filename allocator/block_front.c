@@ -71,26 +71,9 @@ static size_t free_block(struct block_heap *own, void *payload)
     return usable;
 }
 
-/* Whether the next block of this size is held, which this counts. */
-static bool is_worth_a_place(struct block_front *front, size_t size)
-{
-    uint8_t *debt = block_front_debt(front, size);
-
-    if (*debt < BLOCK_FRONT_MOST_DEBT)
-        return true;
-    if (++*debt < BLOCK_FRONT_MOST_DEBT + BLOCK_FRONT_TRIAL)
-        return false;
-    *debt = BLOCK_FRONT_MOST_DEBT;
-    return true;
-}
-
 void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
                                size_t size)
 {
-    if (!is_worth_a_place(front, size)) {
-        (void)free_block(own, payload);
-        return;
-    }
     if (++front->spills % ADAPT_SPILLS == 0)
         adapt_most(front);
     if (size <= front->most_bytes) {

@@ -48,7 +48,7 @@ struct block_front {
     size_t refused_bytes; /* the last block that was larger than all it might hold, or 0 */
     uint32_t held;
     uint32_t next;   /* the place for the next block */
-    uint32_t spills; /* how often it made room, or held one on trial */
+    uint32_t spills; /* how often it made room, or was to hold what is too large */
     /* Served a request since its bound was adapted, or would have with a larger one. */
     bool was_hit;
 };
@@ -169,7 +169,8 @@ ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, siz
 /* Tells of a request that it did not serve. */
 static inline void block_front_miss(struct block_front *front, size_t bytes)
 {
-    if (block_front_fits(block_size_for(bytes), front->refused_bytes)) {
+    if (__builtin_expect(front->refused_bytes > 0, 0) &&
+        block_front_fits(block_size_for(bytes), front->refused_bytes)) {
         front->refused_bytes = 0;
         front->was_hit = true;
     }
@@ -181,11 +182,18 @@ static inline bool block_front_has_room(const struct block_front *front, size_t 
     return front->held_bytes + size <= front->most_bytes && !(front->held >> front->next & 1);
 }
 
-/* Whether one can be held, and owes too little to be refused. */
-static inline bool block_front_wants(struct block_front *front, size_t size)
+/* Whether a block of this size is refused a place because blocks of that size owe too much, which
+ * this counts. */
+static inline bool block_front_refuses(struct block_front *front, size_t size)
 {
-    return *block_front_debt(front, size) < BLOCK_FRONT_MOST_DEBT &&
-           block_front_has_room(front, size);
+    uint8_t *debt = block_front_debt(front, size);
+
+    if (*debt < BLOCK_FRONT_MOST_DEBT)
+        return false;
+    if (++*debt < BLOCK_FRONT_MOST_DEBT + BLOCK_FRONT_TRIAL)
+        return true;
+    *debt = BLOCK_FRONT_MOST_DEBT;
+    return false;
 }
 
 /* Holds a block for which there is room. */
@@ -204,8 +212,8 @@ static inline void block_front_hold(struct block_front *front, void *payload, si
 /* These put blocks back into `own`, an instance's block heap, or, where that is NULL, into the
  * arenas that they came from, and take the locks.
  *
- * Takes a block that the front does not want: holds it, and puts the oldest ones back for it, or
- * puts it back itself where it is larger than all that the front may hold, or owes too much. */
+ * Holds a block for which there is no room, and puts the oldest ones back for it, or puts it back
+ * itself where it is larger than all that the front may hold. */
 void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
                                size_t size);
 /* Puts everything back; returns false where there was nothing. */

@@ -172,12 +172,15 @@ static inline struct block *block_index_lowest(struct block *block, size_t size)
     /* A bound on time: in a list with several sizes a fit may be missed, and a larger block be
      * taken. */
     enum { FIT_TRIES = 8 };
-    struct block *lowest = NULL;
+    const uintptr_t none = UINTPTR_MAX;
+    uintptr_t lowest = none;
 
-    for (int tries = 0; block && tries < FIT_TRIES; tries++, block = block->next)
-        if (block_bytes(block) >= size && (!lowest || block < lowest))
-            lowest = block;
-    return lowest;
+    /* No branches: nobody can predict which fit, and which of these is lower. */
+    for (int tries = 0; block && tries < FIT_TRIES; tries++, block = block->next) {
+        uintptr_t fit = block_bytes(block) >= size ? (uintptr_t)block : none;
+        lowest = fit < lowest ? fit : lowest;
+    }
+    return lowest == none ? NULL : (struct block *)lowest;
 }
 
 /* Finds a block of at least `size`: in its own list, then in any list above, then in the tree. */

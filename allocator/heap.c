@@ -78,6 +78,17 @@ static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
     decay_note_free();
 }
 
+/* A block that the front refuses. */
+static NOINLINE void free_refused(struct heap *heap, void *ptr)
+{
+    count_slow_call(heap);
+    struct block_heap *blocks = arena_or_own(ptr, heap->own_blocks);
+    lock_take(&blocks->lock);
+    (void)block_free(blocks, ptr);
+    lock_drop(&blocks->lock);
+    decay_note_free();
+}
+
 static inline bool is_slab_size(size_t bytes)
 {
     return bytes <= SLAB_MOST_BYTES && slab_class(bytes) != SLAB_NO_CLASS;
@@ -106,7 +117,9 @@ ALWAYS_INLINE bool push_block(struct heap *heap, void *ptr)
     if (size == 0 || __builtin_expect(is_superseded(size), 0))
         return false;
     count_free(heap, size - BLOCK_TAG_BYTES);
-    if (block_front_wants(front, size))
+    if (block_front_refuses(front, size))
+        free_refused(heap, ptr);
+    else if (block_front_has_room(front, size))
         block_front_hold(front, ptr, size);
     else
         hold_in_place(heap, ptr, size);

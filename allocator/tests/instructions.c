@@ -1,8 +1,11 @@
 /* Calls one pair of functions COUNT times, for counting instructions: instructions FAMILY SIZE
- * COUNT.  FAMILY is plain, ts, null, which only frees NULL, or none for the loop alone; wave
- * allocates COUNT objects before it frees the last of them first, and starts a thread half way: the
- * heap is in two parts, far from each other, and memory of both goes back to the system. */
+ * COUNT.  FAMILY is plain, ts, null, which only frees NULL, or none for the loop alone; mixed
+ * replaces one of some objects of 1 KiB to SIZE each time, whose sizes hardly ever come again soon;
+ * wave allocates COUNT objects before it frees the last of them first, and starts a thread half
+ * way: the heap is in two parts, far from each other, and memory of both goes back to the system.
+ */
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +48,22 @@ static int play_wave(size_t size, size_t count)
     return 0;
 }
 
+static int play_mixed(size_t most, size_t count)
+{
+    enum { LIVE = 64, LEAST = 1024 };
+    void *live[LIVE] = {0};
+    uint32_t random = 1;
+
+    while (count-- > 0) {
+        /* Knuth, The Art of Computer Programming, 3.3.4. */
+        random = random * 1664525 + 1013904223;
+        void **chosen = &live[random >> 26];
+        mem_free(*chosen);
+        *chosen = mem_malloc(LEAST + (random >> 8 & 0xffff) * (most - LEAST) / 0xffff);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     void *(*allocate)(size_t) = no_malloc;
@@ -64,6 +83,8 @@ int main(int argc, char **argv)
     size_t size = strtoul(argv[2], NULL, 10);
     if (strcmp(argv[1], "wave") == 0)
         return play_wave(size, strtoul(argv[3], NULL, 10));
+    if (strcmp(argv[1], "mixed") == 0)
+        return play_mixed(size, strtoul(argv[3], NULL, 10));
     for (long count = strtol(argv[3], NULL, 10); count > 0; count--)
         release(allocate(size));
     return 0;

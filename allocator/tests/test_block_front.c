@@ -21,7 +21,9 @@ static bool give(void *ptr)
 
     if (size == 0)
         (void)block_front_pass(&front, &blocks, ptr);
-    else if (block_front_wants(&front, size))
+    else if (block_front_refuses(&front, size))
+        (void)block_free(&blocks, ptr);
+    else if (block_front_has_room(&front, size))
         block_front_hold(&front, ptr, size);
     else
         block_front_hold_in_place(&front, &blocks, ptr, size);
