@@ -21,6 +21,9 @@ enum {
     /* What zone_purge_some leaves: a sixteenth of what is in use, 128 KiB at least. */
     SOME_SHIFT = 4,
     SOME_LEAST_UNITS = (128 * 1024) >> UNIT_SHIFT,
+    /* Runs that go one below the other, as when a program frees what it allocated last first, lower
+     * the hints once in so many units: a hint may lie too low, and the next search finds out. */
+    HINT_SLACK_MOST = 63,
     /* How many units more may stay for each that was given back too soon (EXPERIMENTS.md,
        "Regret"). */
     REGRET_FACTOR = 4
@@ -38,17 +41,26 @@ static size_t limit_unit(void)
     return zone.limit >> UNIT_SHIFT;
 }
 
-/* Longer runs than there are hints for start where the last hint says, and teach it nothing. */
+/* Where the lowest run of so many units may begin: no run of fewer begins below their hints. */
 static size_t hint_for(size_t units)
 {
-    return zone.hints[units < ZONE_HINTS ? units : ZONE_HINTS - 1];
+    size_t hint = zone.hints[1];
+
+    for (size_t n = 2; n <= units && n < ZONE_HINTS; n++)
+        if (hint < zone.hints[n])
+            hint = zone.hints[n];
+    return hint;
 }
 
-/* No run of so many units starts below `unit`, and so no longer one. */
-static void raise_hints(size_t units, size_t unit)
+/* No run of so many units starts below `unit`. */
+static void raise_hint(size_t units, size_t unit)
 {
-    for (; units < ZONE_HINTS && zone.hints[units] < unit; units++)
-        zone.hints[units] = unit;
+    zone.hint_slack = 0;
+    if (units >= ZONE_HINTS)
+        return;
+    zone.hints[units] = unit;
+    if (zone.highest_hint < unit)
+        zone.highest_hint = unit;
 }
 
 /* Finds the lowest free run of `units`; returns the limit where there is none. */
@@ -68,12 +80,12 @@ static size_t find_run(size_t units)
         }
         run = is_free(unit) ? run + 1 : 0;
         if (run == units) {
-            raise_hints(units, unit + 1 - units);
+            raise_hint(units, unit + 1 - units);
             return unit + 1 - units;
         }
     }
     /* What is free at the top may become a run once the zone grows. */
-    raise_hints(units, end - run);
+    raise_hint(units, end - run);
     return end;
 }
 
@@ -82,16 +94,26 @@ void zone_lower_hints(size_t first, size_t end)
     const size_t longest = ZONE_HINTS - 1;
     size_t start = first, after = end;
 
-    /* Even with all that may be free below it none does. */
-    if (zone.hints[longest] + longest <= first)
+    /* Even with all that may be free below it no run begins below a hint. */
+    if (zone.highest_hint + longest <= first)
         return;
     while (start > 0 && is_free(start - 1) && first - start < longest)
         start--;
+    if (zone.highest_hint <= start)
+        return;
     while (after < limit_unit() && is_free(after) && after - start < longest)
         after++;
-    size_t units = after - start < longest ? after - start : longest;
-    for (; start < zone.hints[units]; units--)
-        zone.hints[units] = start;
+    /* What is given one after the other often lies one below the other. */
+    size_t hint = start > zone.hint_slack ? start - zone.hint_slack : 0;
+    zone.highest_hint = 0;
+    for (size_t n = 1; n < ZONE_HINTS; n++) {
+        if (zone.hints[n] > start && n <= after - start)
+            zone.hints[n] = hint;
+        if (zone.highest_hint < zone.hints[n])
+            zone.highest_hint = zone.hints[n];
+    }
+    if (zone.hint_slack < HINT_SLACK_MOST)
+        zone.hint_slack = 2 * zone.hint_slack + 1;
 }
 
 /* Units that are taken clean while others lie dirty make the heap's resident memory grow although

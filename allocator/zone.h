@@ -33,7 +33,7 @@ enum unit_kind {
     UNIT_SLAB     /* UNIT_SLAB + c: a slab of size class c */
 };
 
-/* One for each length up to that of the largest block, and hints[0], which is 0. */
+/* One for each length up to that of the largest block, from 1 on. */
 enum { ZONE_HINTS = 2 + (MEM_MMAP_THRESHOLD >> UNIT_SHIFT) };
 
 struct zone {
@@ -71,8 +71,9 @@ struct zone {
     size_t large_bytes;   /* of large objects; atomic */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
-    /* No free run of n units starts below unit hints[n], which is at most hints[n + 1]. */
-    size_t hints[ZONE_HINTS];
+    /* No free run of n units starts below unit hints[n]; none of them is above highest_hint. */
+    size_t hints[ZONE_HINTS], highest_hint;
+    size_t hint_slack; /* how far below a run the next hint is to lie */
 };
 
 extern struct zone zone HIDDEN;
