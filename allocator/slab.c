@@ -377,12 +377,13 @@ static inline void **put_run(struct slab *slab, size_t bytes, void **object, voi
 
 /* Brings a slab whose number of free objects was `before` to its place: among the open ones, or
  * back to the zone. */
-static void settle(struct slab_set *set, struct slab *slab, unsigned size_class, unsigned before)
+static NOINLINE void settle(struct slab_set *set, struct slab *slab, unsigned size_class,
+                            unsigned before)
 {
     struct slab_class *class = &set->classes[size_class];
     bool is_spare = slab->free_count == slab->capacity;
 
-    if (__builtin_expect(!is_spare || class->spares < class->most_spares, 1)) {
+    if (!is_spare || class->spares < class->most_spares) {
         if (before == 0)
             tree_insert(&class->open, &slab->node);
         if (is_spare)
@@ -410,8 +411,11 @@ unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, uns
         /* Objects that were freed one after the other often lie in one slab. */
         void **next = put_run(slab, bytes, object, end);
         unsigned before = slab->free_count;
-        slab->free_count = (uint16_t)(before + (unsigned)(next - object));
-        settle(set, slab, size_class, before);
+        unsigned now = before + (unsigned)(next - object);
+        slab->free_count = (uint16_t)now;
+        /* Most are among the open ones already, and stay there. */
+        if (before == 0 || now == slab->capacity)
+            settle(set, slab, size_class, before);
         object = next;
     }
     return (unsigned)(kept - objects);
