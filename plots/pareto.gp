@@ -14,7 +14,7 @@ set bmargin at screen 58.0 / height
 stats table using "time" name "time" nooutput
 stats table using "memory" name "memory" nooutput
 room(low, high) = high > low ? 0.12 * (high - low) : 0.1
-set xrange [time_min - room(time_min, time_max) : time_max + 1.8 * room(time_min, time_max)]
+set xrange [time_min - 1.8 * room(time_min, time_max) : time_max + 1.8 * room(time_min, time_max)]
 set yrange [memory_min - room(memory_min, memory_max) : memory_max + room(memory_min, memory_max)]
 set xlabel "time per call / that of system" offset 0, 0.3
 set ylabel "peak resident bytes / those of system" offset 1, 0
