@@ -26,7 +26,7 @@ is(name) = stringcolumn("allocator") eq name
 on(name, value) = is(name) ? value : NaN
 
 plot sprintf("< awk -F, '$4 == 1' '%s' | sort -t, -k2,2g", table) using 2:3 with fsteps linewidth 1 linecolor "#888888" dashtype 2 notitle, \
-     table using "time":"memory":(column("side") > 0 ? stringcolumn("allocator") : " ") with labels boxed left offset 1.3, 0 textcolor "#222222" notitle, \
-     table using "time":"memory":(column("side") < 0 ? stringcolumn("allocator") : " ") with labels boxed right offset -1.3, 0 textcolor "#222222" notitle, \
+     table using "time":(column("side") > 0 ? column("memory") : NaN):"allocator" with labels boxed left offset 1.3, 0 textcolor "#222222" notitle, \
+     table using "time":(column("side") < 0 ? column("memory") : NaN):"allocator" with labels boxed right offset -1.3, 0 textcolor "#222222" notitle, \
      for [name in allocators] table using (on(name, column("time"))):"memory" \
          with points pointtype shape_of(name) pointsize 1.9 * mark linecolor rgb colour_of(name) notitle
