@@ -104,15 +104,20 @@ void zone_lower_hints(size_t first, size_t end)
     while (after < limit_unit() && is_free(after) && after - start < longest)
         after++;
     /* What is given one after the other often lies one below the other. */
-    size_t hint = start > zone.hint_slack ? start - zone.hint_slack : 0;
+    size_t hint = start > zone.hint_slack ? start - zone.hint_slack : 0, bound = 0;
+    bool is_lower = false;
     zone.highest_hint = 0;
     for (size_t n = 1; n < ZONE_HINTS; n++) {
-        if (zone.hints[n] > start && n <= after - start)
-            zone.hints[n] = hint;
+        /* What shorter ones tell of runs that are longer than this one stays true. */
+        if (bound < zone.hints[n])
+            bound = zone.hints[n];
+        bool begins_here = bound > start && n <= after - start;
+        zone.hints[n] = begins_here ? hint : bound;
+        is_lower |= begins_here;
         if (zone.highest_hint < zone.hints[n])
             zone.highest_hint = zone.hints[n];
     }
-    if (zone.hint_slack < HINT_SLACK_MOST)
+    if (is_lower && zone.hint_slack < HINT_SLACK_MOST)
         zone.hint_slack = 2 * zone.hint_slack + 1;
 }
 

@@ -76,12 +76,34 @@ static void test_lowest_run(void **state)
     }
 }
 
+/* What was found out about long runs is not forgotten for the sake of a short one: with a large
+ * heap each search would look through all of it. */
+static void test_a_unit_leaves_the_hints_of_longer_runs(void **state)
+{
+    enum { UNITS = 400, LOW = 5 };
+    static void *units[UNITS];
+
+    (void)state;
+    for (unsigned i = 0; i < UNITS; i++) {
+        units[i] = zone_take_run(1, UNIT_BLOCK);
+        assert_non_null(units[i]);
+    }
+    size_t last = zone_unit(units[UNITS - 1]);
+    assert_true(zone.hints[1] >= last);
+    zone_give(units[LOW], 1);
+    assert_true(zone.hints[1] <= zone_unit(units[LOW]));
+    for (size_t n = 2; n < ZONE_HINTS; n++)
+        assert_true(zone.hints[n] >= last);
+    assert_ptr_equal(zone_take_run(1, UNIT_BLOCK), units[LOW]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First, where there is no zone yet. */
         cmocka_unit_test(test_long_runs_are_not_populated),
         cmocka_unit_test(test_lowest_run),
+        cmocka_unit_test(test_a_unit_leaves_the_hints_of_longer_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
