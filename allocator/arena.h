@@ -38,6 +38,18 @@ static inline struct block_heap *arena_or_own(const void *payload, struct block_
     return own ? own : arena_of(payload);
 }
 
+/* Frees a block of `own` or of an arena, takes the lock, and returns its usable size; aborts where
+ * `payload` is not the start of a live block. */
+static inline size_t arena_free(void *payload, struct block_heap *own)
+{
+    struct block_heap *heap = arena_or_own(payload, own);
+
+    lock_take(&heap->lock);
+    size_t usable = block_free(heap, payload);
+    lock_drop(&heap->lock);
+    return usable;
+}
+
 /* Waits for the lock of the arena or, where that happens too often, takes that of another one,
  * which becomes the place; for arena_take. */
 struct block_heap *arena_take_slow(struct place *place);

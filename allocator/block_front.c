@@ -62,15 +62,6 @@ static void put_back(struct block_front *front, struct block_heap *own, size_t s
         lock_drop(&locked->lock);
 }
 
-static size_t free_block(struct block_heap *own, void *payload)
-{
-    struct block_heap *heap = lock_heap_of(payload, own, NULL);
-    size_t usable = block_free(heap, payload);
-
-    lock_drop(&heap->lock);
-    return usable;
-}
-
 void block_front_hold_in_place(struct block_front *front, struct block_heap *own, void *payload,
                                size_t size)
 {
@@ -83,7 +74,7 @@ void block_front_hold_in_place(struct block_front *front, struct block_heap *own
         front->refused_bytes = size;
         /* The bound may just have come down. */
         put_back(front, own, 0);
-        (void)free_block(own, payload);
+        (void)arena_free(payload, own);
     }
 }
 
@@ -110,7 +101,7 @@ size_t block_front_pass(struct block_front *front, struct block_heap *own, void 
         fault_die("double free", payload);
     if (front->most_bytes == 0)
         adapt_most(front);
-    return free_block(own, payload);
+    return arena_free(payload, own);
 }
 
 void block_front_recount(struct block_front *front)

@@ -82,10 +82,7 @@ static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
 static NOINLINE void free_refused(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    struct block_heap *blocks = arena_or_own(ptr, heap->own_blocks);
-    lock_take(&blocks->lock);
-    (void)block_free(blocks, ptr);
-    lock_drop(&blocks->lock);
+    (void)arena_free(ptr, heap->own_blocks);
     decay_note_free();
 }
 
