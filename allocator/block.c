@@ -258,6 +258,8 @@ static struct block *align_payload(struct block_heap *heap, struct block *block,
     return aligned;
 }
 
+/* Larger ones are counted, too, though nobody asks for them: whether a block is one nobody can
+ * predict. */
 static void count_used(struct block_heap *heap, const struct block *block, int change)
 {
     const size_t others = BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1;

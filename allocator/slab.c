@@ -263,43 +263,43 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     return count > 0 ? slabs[0] : NULL;
 }
 
-/* Puts the objects that these bits of a word tell, up to `most` of them, lowest first, into
- * objects[-1], objects[-2], ...; returns the bits of those that are left, and subtracts from *most
- * how many went.  `start` is the address that bit 0 stands for. */
-static inline uint64_t take_bits(uint64_t bits, char *start, size_t bytes, void **objects,
-                                 unsigned *most)
+/* Takes up to `most` of the objects that the bits of a word tell, at least one, lowest first, into
+ * objects[-1], objects[-2], ...; returns how many.  `start` is the address that bit 0 stands for.
+ */
+static inline unsigned take_bits(uint64_t *word, char *start, size_t bytes, void **objects,
+                                 unsigned most)
 {
-    unsigned left = *most;
-    const uint64_t lowest = bits & -bits;
+    uint64_t bits = *word, lowest = bits & -bits;
+    unsigned taken = 0;
 
     /* One run, as in a slab of which nothing was ever freed, or all. */
     if ((bits & (bits + lowest)) == 0) {
         unsigned first = (unsigned)__builtin_ctzll(bits);
         unsigned end = 64 - (unsigned)__builtin_clzll(bits);
-        unsigned taken = end - first < left ? end - first : left;
+        taken = end - first < most ? end - first : most;
         start += first * bytes;
         for (void **last = objects - taken; objects > last; start += bytes)
             *--objects = start;
-        *most = left - taken;
-        return taken == end - first ? 0 : bits & ~(uint64_t)0 << (first + taken);
+        *word = taken == end - first ? 0 : bits & ~UINT64_C(0) << (first + taken);
+        return taken;
     }
     do {
         *--objects = start + (unsigned)__builtin_ctzll(bits) * bytes;
         bits &= bits - 1;
-    } while (--left > 0 && bits);
-    *most = left;
-    return bits;
+    } while (++taken < most && bits);
+    *word = bits;
+    return taken;
 }
 
 /* Takes up to `count` free objects of one slab, at least one, into objects[-1], objects[-2], ... */
 static unsigned take_from(struct slab *slab, size_t bytes, void **objects, unsigned count)
 {
-    unsigned left = count < slab->free_count ? count : slab->free_count, taken = left;
+    unsigned most = count < slab->free_count ? count : slab->free_count, taken = 0;
     char *start = start_of(slab);
 
-    for (uint64_t *word = slab->free_bits; left > 0; word++, start += 64 * bytes)
+    for (uint64_t *word = slab->free_bits; taken < most; word++, start += 64 * bytes)
         if (*word != 0)
-            *word = take_bits(*word, start, bytes, objects - (taken - left), &left);
+            taken += take_bits(word, start, bytes, objects - taken, most - taken);
     slab->free_count = (uint16_t)(slab->free_count - taken);
     return taken;
 }

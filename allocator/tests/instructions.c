@@ -80,12 +80,12 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "null") == 0) {
         release = mem_free_ts;
     }
-    size_t size = strtoul(argv[2], NULL, 10);
+    size_t size = strtoul(argv[2], NULL, 10), count = strtoul(argv[3], NULL, 10);
     if (strcmp(argv[1], "wave") == 0)
-        return play_wave(size, strtoul(argv[3], NULL, 10));
+        return play_wave(size, count);
     if (strcmp(argv[1], "mixed") == 0)
-        return play_mixed(size, strtoul(argv[3], NULL, 10));
-    for (long count = strtol(argv[3], NULL, 10); count > 0; count--)
+        return play_mixed(size, count);
+    while (count-- > 0)
         release(allocate(size));
     return 0;
 }
