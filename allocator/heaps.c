@@ -120,9 +120,7 @@ size_t heaps_trim(bool plain_too)
     depot_decay(true);
     slab_sets_decay(true);
     size_t trimmed = arena_trim();
-    lock_take(&zone.lock);
-    trimmed += zone_purge(0) << UNIT_SHIFT;
-    lock_drop(&zone.lock);
+    trimmed += zone_trim();
     decay_cancel_waiting();
     return trimmed + large_decay(true);
 }
@@ -234,6 +232,7 @@ static void before_fork(void)
     places_change_lock(lock_take);
     change_slab_and_block_locks(lock_take);
     lock_take(&zone.growth_lock);
+    lock_take(&zone.purge_lock);
     lock_take(&zone.lock);
     large_lock_all(lock_take);
 }
@@ -242,6 +241,7 @@ static void after_fork(void (*release)(struct lock *))
 {
     large_lock_all(release);
     release(&zone.lock);
+    release(&zone.purge_lock);
     release(&zone.growth_lock);
     change_slab_and_block_locks(release);
     places_change_lock(release);

@@ -29,6 +29,13 @@ static inline bool lock_try(struct lock *lock)
                                        __ATOMIC_RELAXED);
 }
 
+/* Whether somebody holds it: many who try again and again keep it from its owner, who look do not.
+ */
+static inline bool lock_is_taken(const struct lock *lock)
+{
+    return __atomic_load_n(&lock->state, __ATOMIC_RELAXED) != LOCK_FREE;
+}
+
 /* Takes a lock; returns whether it had to wait. */
 static inline bool lock_take_waits(struct lock *lock)
 {

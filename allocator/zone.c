@@ -33,7 +33,7 @@ struct zone zone;
 
 static bool is_free(size_t unit)
 {
-    return zone.map[unit] == UNIT_CLEAN || zone.map[unit] == UNIT_DIRTY;
+    return zone_get_kind(unit) - UNIT_CLEAN <= UNIT_DIRTY - UNIT_CLEAN;
 }
 
 static size_t limit_unit(void)
@@ -63,30 +63,64 @@ static void raise_hint(size_t units, size_t unit)
         zone.highest_hint = unit;
 }
 
+/* The highest bit of each byte of `kinds` that is the kind of a free unit: with its lowest bit
+ * taken from one less no other is 0 (Warren, "Hacker's Delight", finds such bytes so). */
+static uint64_t free_among(uint64_t kinds)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101), high = each << 7;
+    /* No kind is above 127. */
+    uint64_t less = ((kinds | high) - each * UNIT_CLEAN) ^ high, rest = less & ~each;
+
+    return ~(((rest & ~high) + ~high) | rest) & high;
+}
+
+/* The lowest free unit in [unit, end), or `end`. */
+static size_t next_free_below(size_t unit, size_t end)
+{
+    enum { AT_A_TIME = sizeof(uint64_t) };
+    size_t first = unit & ~(size_t)(AT_A_TIME - 1);
+
+    if (unit >= end)
+        return end;
+    uint64_t free = free_among(zone_get_kinds(first)) & ~UINT64_C(0) << 8 * (unit - first);
+
+    for (; free == 0; free = free_among(zone_get_kinds(first)))
+        if ((first += AT_A_TIME) >= end)
+            return end;
+    unit = first + (unsigned)__builtin_ctzll(free) / 8;
+    return unit < end ? unit : end;
+}
+
+/* The lowest free unit from `unit` on, or the limit. */
+static size_t next_free(size_t unit)
+{
+    if (unit < zone.gap_start) {
+        unit = next_free_below(unit, zone.gap_start);
+        if (unit < zone.gap_start)
+            return unit;
+        unit = zone.gap_end;
+    }
+    return next_free_below(unit, limit_unit());
+}
+
 /* Finds the lowest free run of `units`; returns the limit where there is none. */
 static size_t find_run(size_t units)
 {
-    size_t end = limit_unit();
-    size_t run = 0;
+    size_t limit = limit_unit(), start = hint_for(units), end;
 
     if (zone.free_units < units)
-        return end;
-    for (size_t unit = hint_for(units); unit < end; unit++) {
-        if (unit == zone.gap_start && unit < zone.gap_end) {
-            run = 0;
-            unit = zone.gap_end;
-            if (unit >= end)
+        return limit;
+    for (;; start = end) {
+        start = next_free(start);
+        for (end = start; end < limit && end - start < units; end++)
+            if (end > start && !is_free(end))
                 break;
-        }
-        run = is_free(unit) ? run + 1 : 0;
-        if (run == units) {
-            raise_hint(units, unit + 1 - units);
-            return unit + 1 - units;
-        }
+        if (end - start == units || end == limit)
+            break;
     }
     /* What is free at the top may become a run once the zone grows. */
-    raise_hint(units, end - run);
-    return end;
+    raise_hint(units, start);
+    return end - start == units ? start : limit;
 }
 
 void zone_lower_hints(size_t first, size_t end)
@@ -132,8 +166,9 @@ static void settle_debt(size_t clean_taken)
     zone.purge_debt += clean_taken;
     if (zone.purge_debt < DEBT_UNITS)
         return;
-    (void)zone_purge(zone.dirty_units > zone.purge_debt ? zone.dirty_units - zone.purge_debt : 0);
+    size_t debt = zone.purge_debt;
     zone.purge_debt = 0;
+    (void)zone_purge(zone.dirty_units > debt ? zone.dirty_units - debt : 0);
 }
 
 /* Gets memory for fresh units a part of the heap at a time, from `first` on, where a run of
@@ -148,7 +183,7 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
     if (__atomic_load_n(&zone.cannot_populate, __ATOMIC_RELAXED) || ahead < POPULATE_LEAST_UNITS ||
         zone_is_huge())
         return;
-    while (end < limit_unit() && (end < taken || zone.map[end] == UNIT_CLEAN) &&
+    while (end < limit_unit() && (end < taken || zone_get_kind(end) == UNIT_CLEAN) &&
            end - first < ahead)
         end++;
     if (end - first < POPULATE_LEAST_UNITS)
@@ -199,7 +234,9 @@ bool zone_update_excess(void)
 {
     bool has_excess = zone.dirty_units > dirty_most();
 
-    __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
+    /* Every free reads what lies beside it. */
+    if (zone.has_excess != has_excess)
+        __atomic_store_n(&zone.has_excess, has_excess, __ATOMIC_RELAXED);
     return has_excess;
 }
 
@@ -259,6 +296,18 @@ size_t zone_begin_interval(bool by_time, size_t given_units)
     return unmissed;
 }
 
+/* Waits until those units are free that are on their way to the system, if there are any. */
+static bool waits_for_purge(void)
+{
+    if (!lock_is_taken(&zone.purge_lock))
+        return false;
+    lock_drop(&zone.lock);
+    lock_take(&zone.purge_lock);
+    lock_drop(&zone.purge_lock);
+    lock_take(&zone.lock);
+    return true;
+}
+
 /* Takes the lowest free run of *units and, up to `most`, the free units behind it. */
 static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
                   struct zone_fresh *fresh)
@@ -269,13 +318,13 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
     *fresh = (struct zone_fresh){.bytes = 0};
     while ((first = find_run(*units)) == limit_unit())
         /* Where it can't grow others may have given units meanwhile. */
-        if (!zone_grow(*units, kind) && find_run(*units) == limit_unit())
+        if (!zone_grow(*units, kind) && !waits_for_purge() && find_run(*units) == limit_unit())
             return NULL;
     for (end = first + *units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
             break;
     for (size_t unit = first; unit < end; unit++) {
-        if (zone.map[unit] == UNIT_DIRTY) {
+        if (zone_get_kind(unit) == UNIT_DIRTY) {
             zone.dirty_units--;
         } else {
             clean++;
@@ -305,6 +354,14 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
     return take(&units, units, kind, 0, fresh);
+}
+
+void *zone_take_some(size_t *units, unsigned kind, struct zone_fresh *fresh)
+{
+    size_t most = *units;
+
+    *units = 1;
+    return take(units, most, kind, 0, fresh);
 }
 
 void *zone_take_run(size_t units, unsigned kind)
@@ -344,34 +401,99 @@ void zone_give(void *start, size_t units)
     note_excess();
 }
 
-size_t zone_purge(size_t keep_units)
+static void set_kinds(const void *start, size_t units, unsigned kind)
 {
-    struct os_purge purge;
-    size_t cleaned = 0;
-    size_t unit = limit_unit();
+    size_t first = zone_unit(start);
 
-    purge.count = 0;
-    while (unit > 0 && zone.dirty_units > keep_units) {
+    for (size_t unit = first; unit < first + units; unit++)
+        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
+}
+
+/* Lets the memory of ranges go that are dirty for nobody any more.  `is_apart` tells that nobody
+ * else takes them meanwhile: the system takes as long for it as a hundred calls do. */
+static void purge_ranges(struct os_purge *purge, bool is_apart)
+{
+    size_t count = purge->count;
+
+    if (is_apart)
+        lock_drop(&zone.lock);
+    os_purge_finish(purge);
+    if (!is_apart)
+        return;
+    lock_take(&zone.lock);
+    for (size_t i = 0; i < count; i++) {
+        size_t units = purge->ranges[i].iov_len >> UNIT_SHIFT;
+        size_t first = zone_unit(purge->ranges[i].iov_base);
+        set_kinds(purge->ranges[i].iov_base, units, UNIT_CLEAN);
+        zone.free_units += units;
+        zone_lower_hints(first, first + units);
+    }
+}
+
+/* The highest dirty units below `unit`, at most so many; returns where they begin and sets *end; 0
+ * where there are none. */
+static size_t find_dirty_below(size_t unit, size_t most, size_t *end)
+{
+    while (unit > 0) {
         if (unit == zone.gap_end && unit > zone.gap_start)
             unit = zone.gap_start;
-        size_t end = unit--;
-        if (zone.map[unit] != UNIT_DIRTY)
+        *end = unit--;
+        if (zone_get_kind(unit) != UNIT_DIRTY)
             continue;
-        while (unit > 0 && zone.map[unit - 1] == UNIT_DIRTY &&
-               end - unit < zone.dirty_units - keep_units)
+        while (unit > 0 && zone_get_kind(unit - 1) == UNIT_DIRTY && *end - unit < most)
             unit--;
-        habit_look(&zone.habit, zone_address(unit), (end - unit) << UNIT_SHIFT);
-        os_purge_add(&purge, zone_address(unit), (end - unit) << UNIT_SHIFT);
-        for (size_t clean = unit; clean < end; clean++)
-            __atomic_store_n(&zone.map[clean], UNIT_CLEAN, __ATOMIC_RELAXED);
-        zone.dirty_units -= end - unit;
-        cleaned += end - unit;
+        return unit;
     }
-    os_purge_finish(&purge);
-    zone.purged_units += cleaned;
-    if (zone.idle_units > zone.dirty_units)
-        zone.idle_units = zone.dirty_units;
+    *end = 0;
+    return 0;
+}
+
+/* With the lock of purges. */
+static size_t purge_down_to(size_t keep_units, bool is_apart)
+{
+    struct os_purge purge;
+    size_t cleaned = 0, unit = limit_unit(), end;
+
+    purge.count = 0;
+    while (zone.dirty_units > keep_units) {
+        unit = find_dirty_below(unit, zone.dirty_units - keep_units, &end);
+        if (end == 0)
+            break;
+        void *start = zone_address(unit);
+        size_t units = end - unit;
+        habit_look(&zone.habit, start, units << UNIT_SHIFT);
+        set_kinds(start, units, is_apart ? UNIT_FOREIGN : UNIT_CLEAN);
+        zone.free_units -= is_apart ? units : 0;
+        zone.dirty_units -= units;
+        zone.purged_units += units;
+        if (zone.idle_units > zone.dirty_units)
+            zone.idle_units = zone.dirty_units;
+        cleaned += units;
+        purge.ranges[purge.count++] = (struct iovec){start, units << UNIT_SHIFT};
+        if (purge.count == OS_PURGE_MOST)
+            purge_ranges(&purge, is_apart);
+    }
+    purge_ranges(&purge, is_apart);
     return cleaned;
+}
+
+size_t zone_purge(size_t keep_units)
+{
+    if (zone.dirty_units <= keep_units || !lock_try(&zone.purge_lock))
+        return 0;
+    size_t cleaned = purge_down_to(keep_units, !os_is_single_threaded());
+    lock_drop(&zone.purge_lock);
+    return cleaned;
+}
+
+size_t zone_trim(void)
+{
+    lock_take(&zone.purge_lock);
+    lock_take(&zone.lock);
+    size_t cleaned = purge_down_to(0, false);
+    lock_drop(&zone.lock);
+    lock_drop(&zone.purge_lock);
+    return cleaned << UNIT_SHIFT;
 }
 
 size_t zone_purge_some(size_t most)

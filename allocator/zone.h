@@ -15,6 +15,8 @@
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
+#include <endian.h>
+
 #include "allocator/habit.h"
 #include "allocator/include/allocator.h"
 #include "allocator/lock.h"
@@ -25,7 +27,7 @@ enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
 enum unit_kind {
-    UNIT_FOREIGN, /* not ours */
+    UNIT_FOREIGN, /* not ours, or on its way to the system */
     UNIT_CLEAN,   /* free, holds no memory, reads as zero */
     UNIT_DIRTY,   /* free, may hold memory */
     UNIT_BLOCK,   /* part of a segment of the arena that its number tells */
@@ -62,6 +64,7 @@ struct zone {
     bool has_regretted;  /* since decay began an interval */
     /* Comes before the zone's lock: held while the zone grows by more than little. */
     struct lock growth_lock;
+    struct lock purge_lock;      /* held by who purges; comes before the zone's, too */
     size_t growing_units;        /* asked for from the system just now, without the zone's lock */
     size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
     size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
@@ -101,6 +104,27 @@ static inline bool zone_find_kind(const void *address, unsigned *kind)
         return false;
     *kind = __atomic_load_n(&zone.map[offset >> UNIT_SHIFT], __ATOMIC_RELAXED);
     return true;
+}
+
+/* The same for the number of a unit below the limit. */
+static inline unsigned zone_get_kind(size_t unit)
+{
+    return __atomic_load_n(&zone.map[unit], __ATOMIC_RELAXED);
+}
+
+/* Of a unit that is a slab for whoever calls this: another class's.  Needs no lock. */
+static inline void zone_set_slab_kind(size_t unit, unsigned kind)
+{
+    /* Every free of what lies near reads that line. */
+    if (zone_get_kind(unit) != kind)
+        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELEASE);
+}
+
+/* Those of eight units from `unit` on, a multiple of 8, the lowest in the lowest byte; what lies
+ * beyond the limit is undefined. */
+static inline uint64_t zone_get_kinds(size_t unit)
+{
+    return le64toh(__atomic_load_n((uint64_t *)(void *)&zone.map[unit], __ATOMIC_RELAXED));
 }
 
 static inline unsigned zone_kind(const void *address)
@@ -175,6 +199,9 @@ struct zone_fresh {
  * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
+/* The same for one unit, and up to *units where those behind it are free; sets *units to how many.
+ */
+void *zone_take_some(size_t *units, unsigned kind, struct zone_fresh *fresh);
 /* Both; takes the zone's lock. */
 void *zone_take_run(size_t units, unsigned kind);
 /* The same for the arena of a number, and up to `most` units and 1/64 of the zone, where those
@@ -207,8 +234,12 @@ bool zone_settle(unsigned parts);
 /* So many more may stay from now on, since the program took as many back that were to go. */
 void zone_want(size_t units);
 /* Returns the memory of dirty units to the system, highest address first, until at most
- * `keep_units` of them are left; returns the number of units cleaned. */
+ * `keep_units` of them are left; returns the number of units cleaned.  Where there are several
+ * threads others may have the zone's lock meanwhile, and nothing is done while one of them is at
+ * it. */
 size_t zone_purge(size_t keep_units);
+/* All of it; returns bytes.  Takes the zone's lock. */
+size_t zone_trim(void);
 /* The same for up to `most` of those beyond a sixteenth of what is in use, 128 KiB at least. */
 size_t zone_purge_some(size_t most);
 /* Begins an interval of decay, for which `given_units` were cleaned: what lies dirty from now on to
