@@ -58,6 +58,13 @@ static void settle_on_node(struct heap *heap, bool is_new)
     slab_sets_begin(node);
 }
 
+static void begin_in_crowd(struct heap *heap)
+{
+    place_begin(slab_places_of(heap->node), &heap->slab_place, slab_sets_most());
+    place_begin(&arena_places, &heap->arena_place, places_most(PLACES_MOST));
+    place_begin(&large_places, &heap->large_place, places_most(KEPT_SETS));
+}
+
 static struct heap *adopt_or_create(void)
 {
     lock_take(&registry_lock);
@@ -71,6 +78,8 @@ static struct heap *adopt_or_create(void)
     }
     if (heap) {
         settle_on_node(heap, is_new);
+        if (is_new)
+            begin_in_crowd(heap);
         heap->is_owned = true;
     }
     lock_drop(&registry_lock);

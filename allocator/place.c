@@ -1,10 +1,12 @@
 #include "allocator/place.h"
 
-/* Between two looks of decay, 64 slow calls. What is spread over several places lies less densely:
- * redis, whose threads meet now and then, held 1.02 of its memory when heaps went on at once. */
+/* Between two looks of decay, 64 slow calls; once where threads are crowded. What is spread over
+ * several places lies less densely: redis, whose threads meet now and then, held 1.02 of its memory
+ * when heaps went on at once. */
 enum { WAITS_MOST = 4 };
 
-static unsigned processors = PLACES_MOST; /* or fewer */
+unsigned places_most_used;
+unsigned places_processors = PLACES_MOST;
 static struct lock use_lock;
 
 /* Before there are threads, which may be bound to one processor each. */
@@ -13,12 +15,12 @@ __attribute__((constructor)) static void count_processors(void)
     unsigned count = os_processors();
 
     if (count > 0 && count < PLACES_MOST)
-        processors = count;
+        places_processors = count;
 }
 
 unsigned places_most(unsigned limit)
 {
-    return processors < limit ? processors : limit;
+    return places_processors < limit ? places_processors : limit;
 }
 
 bool places_use(struct places *places, unsigned index)
@@ -29,6 +31,8 @@ bool places_use(struct places *places, unsigned index)
         return false;
     if (index >= places_used(places))
         __atomic_store_n(&places->used, index + 1, __ATOMIC_RELEASE);
+    if (index >= places_most_used)
+        __atomic_store_n(&places_most_used, index + 1, __ATOMIC_RELAXED);
     lock_drop(&use_lock);
     return true;
 }
@@ -84,20 +88,37 @@ static unsigned better_than(const struct places *places, unsigned index, unsigne
     return users > 1 ? (index + 1) % count : index;
 }
 
+/* Goes to a place as one of its users, and leaves the one before if it was one of its. */
+static void move(struct places *places, struct place *place, unsigned next, bool leaves)
+{
+    unsigned before = place->index;
+
+    /* In this order, for the child of a fork. */
+    count_user(places, next, 1);
+    place->index = (uint16_t)next;
+    place->is_user = true;
+    if (leaves)
+        count_user(places, before, -1);
+}
+
+void place_begin(struct places *places, struct place *place, unsigned most)
+{
+    unsigned next;
+
+    if (places_are_crowded() && places_use(places, next = least_used(places, most)))
+        move(places, place, next, false);
+}
+
 void place_waits(struct places *places, struct place *place, unsigned count)
 {
     if (!place->is_user)
         count_user(places, place->index, 1);
     place->is_user = true;
-    if (++place->waits < WAITS_MOST)
+    if (++place->waits < (places_are_crowded() ? 1 : WAITS_MOST))
         return;
     place->waits = 0;
     unsigned next = better_than(places, place->index, count);
     if (next == place->index || !places_use(places, next))
         return;
-    unsigned before = place->index;
-    /* In this order, for the child of a fork. */
-    count_user(places, next, 1);
-    place->index = (uint16_t)next;
-    count_user(places, before, -1);
+    move(places, place, next, true);
 }

@@ -38,9 +38,32 @@ static inline unsigned places_used(const struct places *places)
     return used > 0 ? used : 1;
 }
 
+/* How many there are, PLACES_MOST at most; tests change it. */
+extern unsigned places_processors HIDDEN;
+/* The most places of one kind that were in use so far, less 1 where there was one; atomic. */
+extern unsigned places_most_used HIDDEN;
+
+/* Whether so many threads had to spread over places that what all of them read and write, the
+ * zone's lock and lines of the cache, is to be left alone, at the price of some memory. */
+static inline bool places_are_crowded(void)
+{
+    enum { CROWD = 4 };
+
+    return __atomic_load_n(&places_most_used, __ATOMIC_RELAXED) >= CROWD;
+}
+
+/* How many threads may well run at a time, as far as that is known. */
+static inline unsigned places_crowd(void)
+{
+    return places_are_crowded() ? __atomic_load_n(&places_most_used, __ATOMIC_RELAXED) : 1;
+}
+
 /* How many places there may be: as many as threads can run at a time, up to `limit`, which is at
  * most PLACES_MOST. */
 unsigned places_most(unsigned limit);
+/* Lets a new heap, which is at the first of `most` places, begin at another one where threads are
+ * crowded. */
+void place_begin(struct places *places, struct place *place, unsigned most);
 /* Brings a heap back to the first place, for it leaves to use others. */
 void place_leave(struct places *places, struct place *place);
 /* Tells that the heap found its place, one of `most`, locked: after a few times it goes to another

@@ -1,6 +1,7 @@
 #include "allocator/zone_grow.h"
 
 #include "allocator/include/allocator.h"
+#include "allocator/place.h"
 
 /* The window: addresses are free, and a byte and a number for every 8 KiB of 1 TiB are 640 MiB of
  * reserved addresses of which only the used part is ever committed.  The smallest window that still
@@ -271,10 +272,19 @@ bool zone_grow(size_t units, unsigned kind)
     return has_grown;
 }
 
+/* One in several. */
+static bool is_looked_at(void)
+{
+    enum { NOTES_PER_LOOK = 16 };
+    static unsigned notes;
+
+    return __atomic_add_fetch(&notes, 1, __ATOMIC_RELAXED) % NOTES_PER_LOOK == 0;
+}
+
 void zone_note_long(const void *start, size_t bytes)
 {
-    /* Another one will do as well. */
-    if (!lock_try(&zone.lock))
+    /* Another one will do as well; where many get some each look at one holds them up. */
+    if ((places_are_crowded() && !is_looked_at()) || !lock_try(&zone.lock))
         return;
     if (all_bytes() >= huge_from() / 2)
         habit_note(&zone.habit, start, bytes);
