@@ -5,7 +5,7 @@
 #include "allocator/arena.h"
 #include "allocator/depot.h"
 #include "allocator/large.h"
-#include "allocator/slab.h"
+#include "allocator/slab_sets.h"
 #include "allocator/zone.h"
 
 enum {
@@ -258,11 +258,25 @@ static void drop_lock(void)
     decay_note_free();
 }
 
+/* What is not to stay goes at once: of many threads some always free more than they allocate, and
+ * waiting would make all of them slow meanwhile.  Needs the lock; the next call does the rest. */
+static void settle_a_part(void)
+{
+    lock_take(&zone.lock);
+    (void)zone_settle(SETTLE_PARTS);
+    lock_drop(&zone.lock);
+}
+
 void decay_begin_waiting(void)
 {
     order_with_others();
-    if (decay_waits() || !lock_try(&decay.lock))
+    if (decay_waits() || lock_is_taken(&decay.lock) || !lock_try(&decay.lock))
         return;
+    if (places_are_crowded()) {
+        settle_a_part();
+        lock_drop(&decay.lock);
+        return;
+    }
     begin_waiting();
     drop_lock();
 }
@@ -299,7 +313,8 @@ void decay_end_waiting(void)
 unsigned decay_look(const struct place *large_place)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
-    unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
+    unsigned looks_per_step =
+        os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED * places_crowd();
     bool is_late = false;
 
     if (lock_try(&decay.lock)) {

@@ -22,7 +22,7 @@ enum {
 };
 
 struct depot {
-    uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
+    _Alignas(CACHE_LINE_BYTES) uint16_t counts[SLAB_CLASSES], leasts[SLAB_CLASSES];
     /* Where the objects of each class lie in the depot's memory, the oldest first, in pointers and
      * 1 more; 0 until some come. */
     uint16_t places[SLAB_CLASSES];
@@ -35,7 +35,9 @@ extern struct depot first_depot HIDDEN;
 /* The objects of a class of which there were some. */
 static inline void **depot_objects(const struct depot *depot, unsigned size_class)
 {
-    return (void **)(void *)depot->memory + (depot->places[size_class] - 1);
+    char *memory = __atomic_load_n(&depot->memory, __ATOMIC_RELAXED);
+
+    return (void **)(void *)memory + (depot->places[size_class] - 1);
 }
 
 /* Puts down the last of `count` objects that a heap of the set has freed, as many as there is room

@@ -96,12 +96,12 @@ static void widen_bin(struct front *front, unsigned kind)
 }
 
 /* The most objects that a bin should hold now. */
-static unsigned most_for(const struct front *front, unsigned kind)
+static unsigned most_for(const struct front *front, const struct slab_set *set, unsigned kind)
 {
     unsigned size_class = kind - UNIT_SLAB;
     unsigned least = (unsigned)front_capacities[size_class] << front->pressed[size_class];
     unsigned shift = os_is_single_threaded() ? FRONT_PART_SHIFT : FRONT_PART_SHIFT_SHARED;
-    size_t part_bytes = slab_class_units(size_class) << UNIT_SHIFT >> shift;
+    size_t part_bytes = slab_class_units(set, size_class) << UNIT_SHIFT >> shift;
     unsigned most = wide_capacity(kind);
 
     if (least >= most)
@@ -131,12 +131,12 @@ static void set_room(struct front *front, unsigned kind, unsigned objects)
 }
 
 /* Returns how many objects the bin has room for now, which may be fewer than it holds. */
-static unsigned raise_limit(struct front *front, unsigned kind)
+static unsigned raise_limit(struct front *front, const struct slab_set *set, unsigned kind)
 {
     if (front->bottoms[kind] == 0)
         place_bin(front, kind);
     unsigned room = get_room(front, kind);
-    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(front, kind);
+    unsigned wanted = room ? 2 * room : FIRST_LIMIT, most = most_for(front, set, kind);
     room = wanted < most ? wanted : most;
     if (room > places_for(front, kind)) {
         if (get_top(front, kind) == front->bottoms[kind])
@@ -209,15 +209,17 @@ static void press(struct front *front, unsigned size_class)
 }
 
 /* A bin runs over, or empty: what it puts back and takes again costs more than holding it. Where
- * there are several threads the depot holds that. */
+ * there are several threads the depot holds that, unless many of them have depots of their own, of
+ * which nobody else has anything. */
 static void note_turn(struct front *front, unsigned size_class, bool runs_over)
 {
     uint8_t *turns = &front->turns[size_class];
+    bool is_single = os_is_single_threaded();
 
     if (runs_over == *turns % 2)
         return;
-    *turns = (uint8_t)((*turns + 1) % FRONT_TURNS);
-    if (*turns == 0 && os_is_single_threaded())
+    *turns = (uint8_t)((*turns + 1) % (is_single ? FRONT_TURNS : FRONT_TURNS_IN_CROWD));
+    if (*turns == 0 && (is_single || places_are_crowded()))
         press(front, size_class);
 }
 
@@ -227,7 +229,7 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     void *object;
 
     note_turn(front, size_class, false);
-    unsigned room = raise_limit(front, kind);
+    unsigned room = raise_limit(front, set, kind);
     unsigned wanted = room / 2;
     /* Threads whose objects share a cache line slow each other down. */
     if (!os_is_single_threaded() && wanted * slab_class_bytes(size_class) < CACHE_LINE_BYTES)
@@ -248,6 +250,13 @@ void *front_refill(struct front *front, struct slab_set *set, unsigned size_clas
     return object;
 }
 
+/* Whose depot is to have an object that a heap of `set` gives up: that of its owner, who may well
+ * want it again. */
+static struct slab_set *depot_set(struct slab_set *set, const void *object)
+{
+    return slab_sets_are_several() ? slab_owner(object) : set;
+}
+
 void front_spill(struct front *front, struct slab_set *set, unsigned kind, void *object)
 {
     unsigned size_class = kind - UNIT_SLAB;
@@ -256,7 +265,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
 
     if (count > 0 && slots[count - 1] == object)
         fault_die("double free", object);
-    unsigned room = raise_limit(front, kind);
+    unsigned room = raise_limit(front, set, kind);
     if (count >= room) {
         note_turn(front, size_class, true);
         /* The oldest go: they are the least likely to be in the processor's cache. */
@@ -270,7 +279,7 @@ void front_spill(struct front *front, struct slab_set *set, unsigned kind, void 
         set_top(front, kind, top_for(front, kind, count - going));
         add_net(front, size_class, -(int64_t)going);
         if (!os_is_single_threaded())
-            going -= depot_put(set, size_class, old, going);
+            going -= depot_put(depot_set(set, old[going - 1]), size_class, old, going);
         slab_put_back(size_class, old, going);
     }
     (void)front_push(front, kind, object);

@@ -39,7 +39,9 @@ enum {
     FRONT_PART_SHIFT = 5,
     FRONT_PART_SHIFT_SHARED = 7,
     FRONT_MOST_PRESSED = 4,
-    FRONT_TURNS = 96 /* an even number */
+    /* Even numbers. */
+    FRONT_TURNS = 96,
+    FRONT_TURNS_IN_CROWD = 16
 };
 #define FRONT_TOP_MASK       ((UINT64_C(1) << FRONT_TOP_BITS) - 1)
 #define FRONT_ONE_ALLOCATION (UINT64_C(1) << FRONT_TOP_BITS)
@@ -70,8 +72,8 @@ struct front {
      * for idle ones, one less where it ran over since. */
     uint16_t calls, seen[SLAB_CLASSES];
     /* How often each bin had reason to hold twice as much lately: it met another thread at its
-     * class's slabs, or, in a process of one thread, turned FRONT_TURNS times from running over to
-     * running empty or back. */
+     * class's slabs, or turned FRONT_TURNS times, in a crowd of threads FRONT_TURNS_IN_CROWD times,
+     * from running over to running empty or back. */
     uint8_t pressed[SLAB_CLASSES]; /* FRONT_MOST_PRESSED at most */
     uint8_t turns[SLAB_CLASSES];   /* odd where it ran over last */
     /* One met another although it held as much as it may; its owner forgets that. */

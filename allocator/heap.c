@@ -133,6 +133,17 @@ static void note_crowd(struct heap *heap)
         place_waits(slab_places_of(heap->node), &heap->slab_place, slab_sets_most());
 }
 
+/* How many calls for slabs this one stands for: all threads write what slab_sample learns from, so
+ * that of many only one in several tells it. */
+static unsigned samples_for(const struct heap *heap)
+{
+    enum { CALLS_PER_SAMPLE = 16 };
+
+    if (!places_are_crowded())
+        return 1;
+    return heap->slow_calls % CALLS_PER_SAMPLE == 0 ? CALLS_PER_SAMPLE : 0;
+}
+
 /* NULL also where blocks serve this size. */
 static void *take_small(struct heap *heap, size_t bytes)
 {
@@ -144,10 +155,13 @@ static void *take_small(struct heap *heap, size_t bytes)
     if (front_pop(&heap->front, size_class, &ptr))
         return ptr;
     count_slow_call(heap);
-    ptr = front_refill(&heap->front, heap_slabs_of(heap), size_class);
+    struct slab_set *slabs = heap_slabs_of(heap);
+    ptr = front_refill(&heap->front, slabs, size_class);
     note_crowd(heap);
     decay_note_free();
-    slab_sample(bytes, front_held(&heap->front, UNIT_SLAB + size_class) + 1);
+    unsigned sampled = samples_for(heap);
+    if (sampled > 0)
+        slab_sample(slabs, bytes, sampled * (front_held(&heap->front, UNIT_SLAB + size_class) + 1));
     return ptr;
 }
 
@@ -174,13 +188,11 @@ static inline void *take_block_from(struct heap *heap, size_t bytes, size_t alig
     return ptr;
 }
 
-/* Whether the other arenas are to be asked before one takes units.  Where there are many, threads
- * whose blocks lie in each other's arenas meet there: not if memory lies free in the zone. */
+/* Whether the other arenas are to be asked before one takes units.  In a crowd threads whose blocks
+ * lie in each other's arenas meet there: not if memory lies free in the zone. */
 static bool asks_others(size_t bytes)
 {
-    enum { MANY_ARENAS = 4 };
-
-    if (places_used(&arena_places) < MANY_ARENAS)
+    if (!places_are_crowded())
         return true;
     /* If others are at it there will be some. */
     if (!lock_try(&zone.lock))

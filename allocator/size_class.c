@@ -15,8 +15,9 @@
     BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, BLOCKS_4, \
 }
 /* clang-format on */
+/* Every call reads these, and they hardly ever change: apart from what threads write. */
+_Alignas(CACHE_LINE_BYTES) uint8_t slab_frequent_class_table[SLAB_CLASSES + 1] = FIRST_CLASSES;
 uint8_t slab_class_table[SLAB_CLASSES + 1] = FIRST_CLASSES;
-uint8_t slab_frequent_class_table[SLAB_CLASSES + 1] = FIRST_CLASSES;
 static bool is_frequent_way_closed;
 
 /* In blocks of one group of sizes: then slabs serve them (EXPERIMENTS.md, "Which sizes get a
@@ -25,11 +26,10 @@ static bool is_frequent_way_closed;
 /* What a class of its own must save, in units: about that much of it will be free. */
 enum { SAVED_UNITS = 2 };
 
-static uint32_t units_of_class[SLAB_CLASSES]; /* atomics, written under the zone's lock */
-
 /* Estimates of what was asked for, by number of steps and by the class that served it; threads may
  * miss each other's. */
-static size_t sampled_bytes[SLAB_CLASSES + 1], sampled_class_bytes[SLAB_CLASSES];
+static _Alignas(CACHE_LINE_BYTES) size_t sampled_bytes[SLAB_CLASSES + 1];
+static size_t sampled_class_bytes[SLAB_CLASSES];
 
 static void set_class(unsigned steps, unsigned size_class)
 {
@@ -60,18 +60,7 @@ void slab_open_frequent_way(void)
     }
 }
 
-size_t slab_class_units(unsigned size_class)
-{
-    return __atomic_load_n(&units_of_class[size_class], __ATOMIC_RELAXED);
-}
-
-void slab_count_unit(unsigned size_class, size_t more)
-{
-    __atomic_store_n(&units_of_class[size_class], units_of_class[size_class] + (uint32_t)more,
-                     __ATOMIC_RELAXED);
-}
-
-void slab_sample(size_t bytes, unsigned count)
+void slab_sample(const struct slab_set *set, size_t bytes, unsigned count)
 {
     unsigned steps = slab_steps(bytes), size_class = slab_class(bytes);
     size_t *all = &sampled_class_bytes[size_class], *own = &sampled_bytes[steps];
@@ -81,7 +70,7 @@ void slab_sample(size_t bytes, unsigned count)
     if (steps == 0 || size_class == steps - 1)
         return;
     counter_add(own, count * bytes);
-    size_t units = slab_class_units(size_class);
+    size_t units = slab_class_units(set, size_class);
     size_t sampled = counter_get(own), class_sampled = counter_get(all);
     unsigned class_steps = size_class + 1, lost_steps = class_steps - steps;
     /* Of the units of the class, this size takes the part that it has in what was asked for, here

@@ -3,14 +3,18 @@
 #include "allocator/arena.h"
 #include "allocator/base.h"
 #include "allocator/fault.h"
+#include "allocator/slab_sets.h"
 
 struct slab {
     struct tree_node node; /* the key is the unit: a set is ordered by address */
     struct slab_set *owner;
-    uint16_t free_count, capacity;
+    uint16_t free_count;
+    uint16_t capacity : 12;
+    uint16_t words : 4;   /* of the entry: it may have been another class's */
     uint32_t reciprocal;  /* of the size of an object: 2^32 divided by it, rounded up */
     uint64_t free_bits[]; /* as many words as the capacity takes */
 };
+enum { CAPACITY_MASK = (1 << 12) - 1, WORDS_MASK = (1 << 4) - 1 };
 
 /* What is known of slabs lies densely in entries, some longer than others, and the number of a
  * slab's unit says where: most units may well be no slabs (EXPERIMENTS.md, "What a heap costs").
@@ -20,23 +24,25 @@ struct slab {
  * in use is only for others of its length: more may be asked for than there is room, and blocks
  * serve the size then.
  *
- * The zone's lock guards all of it, but for the entries of live slabs. */
-enum { FIRST_BYTES = 512 };
+ * Those of sets with a pool have room for any class and lines of the cache of their own: what two
+ * threads write of two slabs does not lie side by side.
+ *
+ * The zone's lock guards all of it, but for the entries of live slabs and pooled units. */
+enum { FIRST_BYTES = 512, WORDS_APART = 11 };
 static struct {
     char *first;   /* FIRST_BYTES */
     char *entries; /* where the table would begin if it held the first, too; NULL without one */
     size_t committed, most; /* bytes of both */
     size_t used;            /* bytes of entries that were ever in use */
     /* Those that no longer are, by their number of words and linked through `left`. */
-    struct tree_node *unused[SLAB_WORDS + 1];
+    struct tree_node *unused[WORDS_APART + 1];
 } tables;
+_Static_assert((sizeof(struct slab) + WORDS_APART * sizeof(uint64_t)) % CACHE_LINE_BYTES == 0,
+               "entries that lie apart fill lines of the cache");
+_Static_assert(FIRST_BYTES % CACHE_LINE_BYTES == 0, "and begin with one");
 
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
 enum { ENTRY_STEP = sizeof(uint64_t) };
-
-/* Spare slabs of a class whose set meets others at the zone's lock: up to 1 MiB of each such class
- * of each such set. */
-enum { SPARES_FIRST = 4, SPARES_MOST = 128, SPARES_AT_A_TIME = 15, SPARE_LOOKS = 4096 };
 
 /* The entry at so many bytes. */
 static struct slab *entry_at(size_t at)
@@ -95,7 +101,7 @@ static size_t entry_bytes(unsigned words)
 static bool commit_entries(size_t end)
 {
     if (!tables.entries) {
-        size_t bytes = (zone.span >> UNIT_SHIFT) * entry_bytes(SLAB_WORDS);
+        size_t bytes = (zone.span >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
         char *start = os_reserve(NULL, bytes);
         if (!start)
             return false;
@@ -117,11 +123,12 @@ static bool commit_entries(size_t end)
 }
 
 /* Takes `bytes` that no entry had yet; returns where they begin, SIZE_MAX where there is no memory.
- */
-static size_t take_fresh(size_t bytes)
+ * What is aligned is the distance from the table's start, which is. */
+static size_t take_fresh(size_t bytes, size_t align)
 {
     size_t at = tables.used;
 
+    at = (at + align - 1) & ~(align - 1);
     if (!tables.first && !(tables.first = base_take(FIRST_BYTES)))
         return SIZE_MAX;
     if (at < FIRST_BYTES && at + bytes > FIRST_BYTES)
@@ -142,19 +149,22 @@ static struct slab *take_entry(size_t unit, unsigned words)
         slab = slab_of_node(*unused);
         *unused = slab->node.left;
     } else {
-        size_t at = take_fresh(entry_bytes(words));
+        size_t at =
+            take_fresh(entry_bytes(words), words == WORDS_APART ? CACHE_LINE_BYTES : ENTRY_STEP);
         if (at == SIZE_MAX)
             return NULL;
         slab = entry_at(at);
     }
     zone_set_number(unit, (uint32_t)(place_of(slab) / ENTRY_STEP));
     slab->node.key = unit;
+    slab->words = words & WORDS_MASK;
+    slab->capacity = 0;
     return slab;
 }
 
 static void give_entry(struct slab *slab)
 {
-    struct tree_node **unused = &tables.unused[words_for(slab->capacity)];
+    struct tree_node **unused = &tables.unused[slab->words];
 
     slab->node.left = *unused;
     *unused = &slab->node;
@@ -171,47 +181,59 @@ static void set_all_free(struct slab *slab)
     }
 }
 
-static void set_most_spares(struct slab_class *class, unsigned most)
+static size_t units_of(const struct slab_set *set)
 {
-    __atomic_store_n(&class->most_spares, (uint8_t)most, __ATOMIC_RELAXED);
+    size_t units = 0;
+
+    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+        units += slab_class_units(set, c);
+    return units;
 }
 
-/* Takes the zone's lock for a slab of the class that comes or goes.  Where others hold it the class
- * keeps more of those that would go. */
-static void lock_zone(struct slab_set *set, unsigned size_class)
+/* Takes the zone's lock for slabs that come or go.  Where others hold it the set keeps more of
+ * those that would go.  Needs the lock of a class of the set, if it is not private. */
+static void lock_zone(struct slab_set *set)
 {
-    struct slab_class *class = &set->classes[size_class];
-
     if (!lock_take_waits(&zone.lock) || set->is_private)
         return;
-    unsigned most = class->most_spares ? 2u * class->most_spares : SPARES_FIRST;
-    set_most_spares(class, most < SPARES_MOST ? most : SPARES_MOST);
+    struct slab_pool *pool = set->pool;
+    if (!pool)
+        __atomic_store_n(&set->pool, pool = slab_sets_pool(set), __ATOMIC_RELEASE);
+    slab_pool_press(pool, slab_pool_is_small(pool) ? 0 : units_of(set));
 }
 
-static void count_spares(struct slab_class *class, int more)
+static struct slab_pool *get_pool(const struct slab_set *set)
 {
-    __atomic_store_n(&class->spares, (uint8_t)(class->spares + more), __ATOMIC_RELAXED);
-    if (class->least_spares > class->spares)
-        class->least_spares = class->spares;
+    return __atomic_load_n(&set->pool, __ATOMIC_ACQUIRE);
 }
 
-/* A unit and an entry for a slab of the set; NULL where there is no memory.  Needs the zone's lock.
- */
-static struct slab *take_slab(struct slab_set *set, unsigned size_class, struct zone_fresh *fresh)
+static void count_units(struct slab_class *class, int more)
 {
-    struct slab *slab = NULL;
-    char *start = zone_take(1, UNIT_SLAB + size_class, fresh);
-    unsigned capacity = capacity_of(size_class);
+    __atomic_store_n(&class->units, class->units + (unsigned)more, __ATOMIC_RELAXED);
+}
 
-    if (start && !(slab = take_entry(zone_unit(start), words_for(capacity))))
-        zone_give(start, 1);
-    if (slab) {
+/* Up to `most` units and entries for slabs of the set, one at least unless there is no memory;
+ * returns how many.  Needs the zone's lock. */
+static unsigned take_units(struct slab_set *set, unsigned size_class, unsigned most,
+                           struct slab **slabs, struct zone_fresh *fresh)
+{
+    unsigned words = set->pool ? WORDS_APART : words_for(capacity_of(size_class)), count = 0;
+    size_t units = most;
+    char *start = zone_take_some(&units, UNIT_SLAB + size_class, fresh);
+
+    if (!start)
+        return 0;
+    for (; count < units; count++, start += UNIT_BYTES) {
+        struct slab *slab = take_entry(zone_unit(start), words);
+        if (!slab)
+            break;
         /* Here, because whoever holds the lock may look at the owners of all slabs. */
         slab->owner = set;
-        slab->capacity = (uint16_t)capacity;
-        slab_count_unit(size_class, 1);
+        slabs[count] = slab;
     }
-    return slab;
+    if (count < units)
+        zone_give(start, units - count);
+    return count;
 }
 
 /* Makes all objects of a slab free, and the slab one of the open ones. */
@@ -225,42 +247,79 @@ static void open_slab(struct slab_set *set, struct slab *slab, unsigned size_cla
     tree_insert(&set->classes[size_class].open, &slab->node);
 }
 
-/* How many spare slabs come with one, where threads meet at the zone's lock. */
-static unsigned spares_for(const struct slab_class *class)
+/* Gives units of slabs of the set that nobody uses to the zone. */
+static void give_units(struct slab_set *set, const uint32_t *units, unsigned count)
 {
-    unsigned room =
-        class->most_spares > class->spares ? (unsigned)class->most_spares - class->spares : 0;
+    unsigned end;
 
-    return room < SPARES_AT_A_TIME ? room : SPARES_AT_A_TIME;
+    if (count == 0)
+        return;
+    lock_zone(set);
+    for (unsigned first = 0; first < count; first = end) {
+        give_entry(slab_of_unit(units[first]));
+        for (end = first + 1; end < count && units[end] == units[end - 1] - 1; end++)
+            give_entry(slab_of_unit(units[end]));
+        /* May let go of the lock: nobody is to see a unit of a slab that has no entry. */
+        zone_give(zone_address(units[end - 1]), end - first);
+    }
+    lock_drop(&zone.lock);
 }
 
-/* Opens a slab; NULL where there is no memory. */
-static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+/* Leaves a unit of a slab of the set that nobody uses to the next one that needs it. */
+static void pool_unit(struct slab_set *set, struct slab_pool *pool, size_t unit)
 {
-    struct slab_class *class = &set->classes[size_class];
-    struct slab *slabs[1 + SPARES_AT_A_TIME];
+    uint32_t going[SLAB_POOL_GOING_MOST];
+
+    give_units(set, going, slab_pool_put(pool, unit, going));
+}
+
+/* A slab of a unit that the zone gives; NULL where there is no memory. */
+static struct slab *slab_of_zone(struct slab_set *set, unsigned size_class)
+{
+    struct slab *slabs[1 + SLAB_POOL_COMING_MOST];
     struct zone_fresh fresh = {.bytes = 0};
     unsigned count = 0;
 
-    lock_zone(set, size_class);
+    lock_zone(set);
     /* What holds memory but no object goes before memory that is new. */
     if (zone.dirty_units == 0) {
         lock_drop(&zone.lock);
         (void)arena_give_some();
         lock_take(&zone.lock);
     }
-    unsigned wanted = 1 + spares_for(class);
+    struct slab_pool *pool = set->pool;
+    unsigned wanted = 1 + (pool ? slab_pool_wants(pool) : 0);
     /* Those beyond the first come from what is free, as long as nobody has to prefault for it. */
-    while (count < wanted && fresh.bytes == 0 && (count == 0 || zone.free_units > 0) &&
-           (slabs[count] = take_slab(set, size_class, &fresh)))
-        count++;
+    while (count < wanted && fresh.bytes == 0 && (count == 0 || zone.free_units > 0)) {
+        unsigned more = take_units(set, size_class, wanted - count, slabs + count, &fresh);
+        if (more == 0)
+            break;
+        count += more;
+    }
     lock_drop(&zone.lock);
     zone_populate(fresh);
-    for (unsigned i = 0; i < count; i++)
-        open_slab(set, slabs[i], size_class);
-    if (count > 1)
-        count_spares(class, (int)count - 1);
+    for (unsigned i = 1; i < count; i++)
+        pool_unit(set, pool, slabs[i]->node.key);
     return count > 0 ? slabs[0] : NULL;
+}
+
+/* Opens a slab; NULL where there is no memory. */
+static struct slab *new_slab(struct slab_set *set, unsigned size_class)
+{
+    struct slab_pool *pool = get_pool(set);
+    struct slab *slab;
+    size_t unit;
+
+    if (pool && slab_pool_take(pool, &unit)) {
+        slab = slab_of_unit(unit);
+        zone_set_slab_kind(unit, UNIT_SLAB + size_class);
+    } else if (!(slab = slab_of_zone(set, size_class))) {
+        return NULL;
+    }
+    slab->capacity = capacity_of(size_class) & CAPACITY_MASK;
+    count_units(&set->classes[size_class], 1);
+    open_slab(set, slab, size_class);
+    return slab;
 }
 
 /* Takes up to `most` of the objects that the bits of a word tell, at least one, lowest first, into
@@ -313,8 +372,6 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
         struct slab *slab = lowest ? slab_of_node(lowest) : new_slab(set, size_class);
         if (!slab)
             break;
-        if (lowest && slab->free_count == slab->capacity)
-            count_spares(&set->classes[size_class], -1);
         left -= take_from(slab, slab_class_bytes(size_class), objects + left, left);
         if (slab->free_count == 0)
             (void)tree_remove(&set->classes[size_class].open, &slab->node);
@@ -324,14 +381,6 @@ unsigned slab_take(struct slab_set *set, unsigned size_class, void **objects, un
         for (unsigned i = left; i < count; i++)
             objects[i - left] = objects[i];
     return count - left;
-}
-
-/* Needs the zone's lock. */
-static void give_slab(struct slab *slab, unsigned size_class)
-{
-    zone_give(start_of(slab), 1);
-    give_entry(slab);
-    slab_count_unit(size_class, (size_t)-1);
 }
 
 /* The slab of a live object; aborts where that is gone, and its entry perhaps another's. */
@@ -381,20 +430,20 @@ static NOINLINE void settle(struct slab_set *set, struct slab *slab, unsigned si
                             unsigned before)
 {
     struct slab_class *class = &set->classes[size_class];
-    bool is_spare = slab->free_count == slab->capacity;
+    struct slab_pool *pool;
+    uint32_t unit = (uint32_t)slab->node.key;
 
-    if (!is_spare || class->spares < class->most_spares) {
-        if (before == 0)
-            tree_insert(&class->open, &slab->node);
-        if (is_spare)
-            count_spares(class, 1);
+    if (slab->free_count < slab->capacity) {
+        tree_insert(&class->open, &slab->node);
         return;
     }
     if (before > 0)
         (void)tree_remove(&class->open, &slab->node);
-    lock_zone(set, size_class);
-    give_slab(slab, size_class);
-    lock_drop(&zone.lock);
+    count_units(class, -1);
+    if ((pool = get_pool(set)) && slab->words == WORDS_APART)
+        pool_unit(set, pool, unit);
+    else
+        give_units(set, &unit, 1);
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
@@ -434,74 +483,40 @@ void slab_put_back(unsigned size_class, void **objects, unsigned count)
 void slab_give_all(struct slab_set *set)
 {
     lock_take(&zone.lock);
-    for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++) {
-        unsigned kind = zone.map[unit];
-        if (kind >= UNIT_SLAB && slab_of_unit(unit)->owner == set)
-            give_slab(slab_of_unit(unit), kind - UNIT_SLAB);
-    }
+    for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++)
+        if (zone_get_kind(unit) >= UNIT_SLAB && slab_of_unit(unit)->owner == set) {
+            give_entry(slab_of_unit(unit));
+            zone_give(zone_address(unit), 1);
+        }
     lock_drop(&zone.lock);
-    for (unsigned c = 0; c < SLAB_CLASSES; c++)
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         set->classes[c].open = NULL;
-}
-
-/* Gives up to `most` spare slabs to the zone, but for the first `kept` of them; returns how many.
- * Of very many open slabs not all are looked at. */
-static unsigned give_spares(struct slab_class *class, unsigned size_class, unsigned kept,
-                            unsigned most)
-{
-    struct tree_node *node = tree_first(class->open), *next;
-    unsigned given = 0;
-
-    lock_take(&zone.lock);
-    for (unsigned looks = 0; node && given < most && looks < SPARE_LOOKS; node = next, looks++) {
-        struct slab *slab = slab_of_node(node);
-        next = tree_after(class->open, node);
-        if (slab->free_count < slab->capacity || (kept > 0 && kept-- > 0))
-            continue;
-        (void)tree_remove(&class->open, node);
-        give_slab(slab, size_class);
-        given++;
+        count_units(&set->classes[c], -(int)set->classes[c].units);
     }
-    lock_drop(&zone.lock);
-    return given;
-}
-
-static void decay_class(struct slab_class *class, unsigned size_class, bool all)
-{
-    lock_take(&class->lock);
-    unsigned going = all ? class->spares : class->least_spares;
-    if (going > 0) {
-        unsigned given = give_spares(class, size_class, class->spares - going, going);
-        count_spares(class, -(int)given);
-    }
-    /* What lay idle was too many. */
-    if (all || going > 0 || class->spares == 0)
-        set_most_spares(class, class->most_spares / 2);
-    class->least_spares = class->spares;
-    lock_drop(&class->lock);
-}
-
-static bool has_spares(const struct slab_class *class)
-{
-    return __atomic_load_n(&class->spares, __ATOMIC_RELAXED) > 0 ||
-           __atomic_load_n(&class->most_spares, __ATOMIC_RELAXED) > 0;
 }
 
 void slab_decay(struct slab_set *set, bool all)
 {
-    for (unsigned c = 0; c < SLAB_CLASSES; c++)
-        if (has_spares(&set->classes[c]))
-            decay_class(&set->classes[c], c, all);
+    struct slab_pool *pool = get_pool(set);
+    uint32_t going[SLAB_POOL_GOING_MOST];
+    unsigned count = SLAB_POOL_GOING_MOST;
+
+    while (pool && count == SLAB_POOL_GOING_MOST) {
+        count = slab_pool_decay(pool, all, going);
+        give_units(set, going, count);
+    }
 }
 
 void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++)
         change(&set->classes[c].lock);
+    if (get_pool(set))
+        change(&set->pool->lock);
 }
 
 static const char *verify_slab(const struct slab_set *set, unsigned size_class,
-                               const struct slab *slab, unsigned *spares)
+                               const struct slab *slab)
 {
     unsigned bits = 0;
 
@@ -515,22 +530,23 @@ static const char *verify_slab(const struct slab_set *set, unsigned size_class,
         return "free_count differs from free_bits";
     if (bits == 0)
         return "full slab in a set";
-    *spares += bits == slab->capacity;
+    if (bits == slab->capacity)
+        return "empty slab in a set";
     return NULL;
 }
 
 const char *slab_verify(const struct slab_set *set)
 {
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        unsigned spares = 0;
+        size_t open = 0;
         for (struct tree_node *node = tree_first(set->classes[c].open); node;
-             node = tree_after(set->classes[c].open, node)) {
-            const char *broken = verify_slab(set, c, slab_of_node(node), &spares);
+             node = tree_after(set->classes[c].open, node), open++) {
+            const char *broken = verify_slab(set, c, slab_of_node(node));
             if (broken)
                 return broken;
         }
-        if (spares != set->classes[c].spares)
-            return "spares differs from the empty slabs in a set";
+        if (open > slab_class_units(set, c))
+            return "more open slabs than slabs";
     }
     return NULL;
 }

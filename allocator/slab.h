@@ -8,8 +8,9 @@
  * Invariants, for a slab of owner S and class c:
  *   - bit i of free_bits is set exactly when object i is neither with the program nor in a front
  *     nor in the depot; free_count is the number of set bits;
- *   - the slab is in S->classes[c].open exactly when free_count > 0; a slab whose objects are all
- *     free goes back to the zone, but for S->classes[c].spares of them;
+ *   - the slab is in S->classes[c].open exactly when free_count > 0; one whose objects are all free
+ *     goes, to S's pool of units or back to the zone;
+ *   - S->classes[c].units is the number of such slabs;
  *   - owner and size class do not change as long as an object is out.
  * Objects are taken lowest address first, in the lowest slab first: what lives long gathers below,
  * the slabs above drain and go back as a whole.
@@ -18,6 +19,7 @@
 #ifndef ALLOCATOR_SLAB_H
 #define ALLOCATOR_SLAB_H
 
+#include "allocator/slab_pool.h"
 #include "allocator/tree.h"
 #include "allocator/zone.h"
 
@@ -37,15 +39,14 @@ enum { SLAB_WORDS = 8, SLAB_MOST_OBJECTS = 64 * SLAB_WORDS };
 
 struct slab_class {
     struct lock lock;
-    /* Of the open slabs those whose objects are all free; how many there may be, which grows where
-     * threads meet at the zone's lock; and the least of them since slab_decay. */
-    uint8_t spares, most_spares, least_spares;
+    uint32_t units; /* atomic: others read it */
     struct tree_node *open;
 };
 
 struct slab_set {
-    struct slab_class classes[SLAB_CLASSES];
-    bool is_private; /* nobody calls slab_decay: there are no spares */
+    _Alignas(CACHE_LINE_BYTES) struct slab_class classes[SLAB_CLASSES];
+    struct slab_pool *pool; /* NULL for ever, or until it had to wait for the zone's lock */
+    bool is_private;        /* nobody calls slab_decay: there is no pool */
 };
 
 /* Indexed by the number of steps, rounded up. */
@@ -93,9 +94,9 @@ static inline size_t slab_group_most(size_t bytes)
 }
 
 /* Tells of one request for `bytes`, at most SLAB_MOST_BYTES, taken from `count` that its class
- * served: the size gets its own class where rounding it up costs more than that would. Needs no
- * lock. */
-void slab_sample(size_t bytes, unsigned count);
+ * served, in this set: the size gets its own class where rounding it up costs more than that would.
+ * Needs no lock. */
+void slab_sample(const struct slab_set *set, size_t bytes, unsigned count);
 /* Tells that blocks of the sizes in the group of `bytes` hold `live_bytes` together: they get a
  * class where that is enough. */
 void slab_note_blocks(size_t bytes, size_t live_bytes);
@@ -114,13 +115,14 @@ void slab_put_back(unsigned size_class, void **objects, unsigned count);
 /* Gives all slabs of a set that nobody uses to the zone, whatever lives there.  Takes the zone's
  * lock; looks at the whole map. */
 void slab_give_all(struct slab_set *set);
-/* Gives those spare slabs that nobody used since the last call, or all, to the zone.  Takes the
- * locks of classes, and the zone's. */
+/* Gives those units of the set's pool that nobody used since the last call, or all, to the zone,
+ * whose lock it takes. */
 void slab_decay(struct slab_set *set, bool all);
-/* How many slabs of a class there are in all sets; needs no lock. */
-size_t slab_class_units(unsigned size_class);
-/* Counts one more, or modulo 2^64 one less.  Needs the zone's lock. */
-void slab_count_unit(unsigned size_class, size_t more);
+/* How many slabs of a class a set has; needs no lock. */
+static inline size_t slab_class_units(const struct slab_set *set, unsigned size_class)
+{
+    return __atomic_load_n(&set->classes[size_class].units, __ATOMIC_RELAXED);
+}
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

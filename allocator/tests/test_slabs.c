@@ -72,50 +72,75 @@ static void test_each_set_takes_its_own(void **state)
     assert_null(other.classes[CLASS].open);
 }
 
-/* Where threads meet at the zone's lock, as many slabs come at a time, and stay when they are
- * empty, until nobody has needed them for a while. */
-static void test_spares_wait_for_what_comes_next(void **state)
+/* How many units the set's pool holds. */
+static unsigned pooled(void)
+{
+    unsigned count = set.pool->count;
+
+    for (unsigned i = 1; i < count; i++)
+        assert_true(set.pool->units[i - 1] > set.pool->units[i]);
+    assert_true(set.pool->least <= count);
+    return count;
+}
+
+/* Where threads meet at the zone's lock units come several at a time, and those of slabs that
+ * nobody uses stay for any class, until nobody has needed them for a while. */
+static void test_units_wait_for_the_next_slab(void **state)
 {
     (void)state;
-    enum { CLASS = 63, EACH = UNIT_BYTES / 1024, SPARES = 8, OBJECTS = 16 * EACH };
-    struct slab_class *class = &set.classes[CLASS];
-    void *objects[OBJECTS];
-    size_t units = slab_class_units(CLASS);
+    enum { CLASS = 63, EACH = UNIT_BYTES / 1024, MOST = 128, SLABS = 300, OBJECTS = SLABS * EACH };
+    static struct slab_pool pool;
+    static void *objects[OBJECTS];
 
-    class->most_spares = SPARES;
+    set.pool = &pool;
+    slab_pool_press(&pool, 0);
+    for (unsigned before = pool.most; pool.most < MOST; before = pool.most) {
+        slab_pool_press(&pool, 0);
+        assert_int_equal(pool.most, 2 * before);
+    }
+    slab_pool_press(&pool, 0);
+    assert_int_equal(pool.most, MOST);
+    size_t free_units = zone.free_units, owned_units = zone.owned_units;
     assert_int_equal(slab_take(&set, CLASS, objects, 1), 1);
-    verify();
-    assert_int_equal(class->spares, SPARES);
-    assert_int_equal(slab_class_units(CLASS), units + 1 + SPARES);
+    assert_int_equal(pooled(), MOST / 2);
+    assert_int_equal(slab_class_units(&set, CLASS), 1);
+    free_units += zone.owned_units - owned_units;
+    assert_int_equal(zone.free_units, free_units - 1 - MOST / 2);
     /* They are used before any other comes. */
     assert_int_equal(slab_take(&set, CLASS, objects + 1, OBJECTS - 1), OBJECTS - 1);
     verify();
-    assert_in_range(slab_class_units(CLASS), units + 16, units + 16 + SPARES);
+    assert_int_equal(slab_class_units(&set, CLASS), SLABS);
+    assert_in_range(pooled(), 0, MOST / 2);
     assert_int_equal(slab_put(&set, CLASS, objects, OBJECTS), 0);
     verify();
-    /* What there is no room for goes at once. */
-    assert_int_equal(class->spares, SPARES);
-    assert_int_equal(slab_class_units(CLASS), units + SPARES);
+    assert_null(set.classes[CLASS].open);
+    assert_int_equal(slab_class_units(&set, CLASS), 0);
+    assert_in_range(pooled(), MOST / 2, MOST);
 
-    slab_decay(&set, false);
-    assert_int_equal(slab_take(&set, CLASS, objects, 3 * EACH), 3 * EACH);
-    assert_int_equal(slab_put(&set, CLASS, objects, 3 * EACH), 0);
-    /* All but three lay idle. */
-    slab_decay(&set, false);
+    /* For objects of which more fit. */
+    pool.least = pool.count;
+    unsigned held = pooled();
+    free_units = zone.free_units;
+    assert_int_equal(slab_take(&set, 0, objects, 600), 600);
+    assert_int_equal(pooled(), held - 2);
+    assert_int_equal(zone.free_units, free_units);
+    for (unsigned i = 1; i < 600; i++)
+        assert_ptr_not_equal(objects[i - 1], objects[i]);
     verify();
-    assert_int_equal(class->spares, 3);
-    assert_int_equal(class->most_spares, SPARES / 2);
+    assert_int_equal(slab_put(&set, 0, objects, 600), 0);
+    /* All but two lay idle. */
+    slab_decay(&set, false);
+    assert_int_equal(pooled(), 2);
+    assert_int_equal(pool.most, MOST / 2);
     slab_decay(&set, true);
-    assert_int_equal(class->spares, 0);
-    assert_null(class->open);
-    assert_int_equal(slab_class_units(CLASS), units);
+    assert_int_equal(pooled(), 0);
     /* Once nobody meets there any more none are kept. */
-    while (class->most_spares > 0)
-        slab_decay(&set, false);
+    pool.most = 0;
     assert_int_equal(slab_take(&set, CLASS, objects, 1), 1);
-    assert_int_equal(slab_class_units(CLASS), units + 1);
-    slab_put_back(CLASS, objects, 1);
-    assert_null(class->open);
+    assert_int_equal(pooled(), 0);
+    assert_int_equal(slab_put(&set, CLASS, objects, 1), 0);
+    assert_int_equal(pooled(), 0);
+    set.pool = NULL;
 }
 
 static void test_a_group_of_sizes_comes_to_slabs_together(void **state)
@@ -140,7 +165,7 @@ static void fill_units(size_t bytes, unsigned units)
     for (unsigned unit = 0; unit < units; unit++) {
         void *objects[SLAB_MOST_OBJECTS];
         assert_int_equal(slab_take(&set, size_class, objects, each), each);
-        slab_sample(bytes, each);
+        slab_sample(&set, bytes, each);
     }
 }
 
@@ -204,7 +229,7 @@ int main(void)
         cmocka_unit_test(test_sets_stay_whole),
         cmocka_unit_test(test_everything_put_back_returns_every_unit),
         cmocka_unit_test(test_each_set_takes_its_own),
-        cmocka_unit_test(test_spares_wait_for_what_comes_next),
+        cmocka_unit_test(test_units_wait_for_the_next_slab),
         cmocka_unit_test(test_a_group_of_sizes_comes_to_slabs_together),
         cmocka_unit_test(test_a_size_gets_a_class_where_that_pays),
         cmocka_unit_test(test_diverse_sizes_take_little),

@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include "allocator/decay.h"
-#include "allocator/slab.h"
+#include "allocator/slab_sets.h"
 #include "allocator/tests/test_clock.h"
 #include "allocator/tests/test_process.h"
 
@@ -136,7 +136,7 @@ static void test_classes_change_meanwhile(void **state)
     drain(OBJECTS);
     assert_true(decay_waits());
     unsigned before = slab_class(336);
-    slab_sample(336, 1000);
+    slab_sample(&first_slab_set, 336, 1000);
     assert_int_equal(slab_frequent_class(336), SLAB_NO_CLASS);
     fill(1000, 336);
     allocate_and_free(ENOUGH, 336);
