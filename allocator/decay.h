@@ -10,7 +10,8 @@
  * freeing more than it allocates, for such a program is often about to end, and then the system
  * takes back all at once for less; and for as long as the program takes back what waits. Meanwhile
  * no allocation of a small object goes the frequent way, so that they can be counted: memory does
- * not stay because a program calls only what its fronts serve. */
+ * not stay because a program calls only what its fronts serve. Where threads are crowded (place.h)
+ * nothing waits: a part of it goes at each slow call. */
 #ifndef ALLOCATOR_DECAY_H
 #define ALLOCATOR_DECAY_H
 

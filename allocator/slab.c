@@ -3,7 +3,6 @@
 #include "allocator/arena.h"
 #include "allocator/base.h"
 #include "allocator/fault.h"
-#include "allocator/slab_sets.h"
 
 struct slab {
     struct tree_node node; /* the key is the unit: a set is ordered by address */
@@ -197,9 +196,10 @@ static void lock_zone(struct slab_set *set)
     if (!lock_take_waits(&zone.lock) || set->is_private)
         return;
     struct slab_pool *pool = set->pool;
-    if (!pool)
-        __atomic_store_n(&set->pool, pool = slab_sets_pool(set), __ATOMIC_RELEASE);
-    slab_pool_press(pool, slab_pool_is_small(pool) ? 0 : units_of(set));
+    if (!pool && (pool = slab_pool_new()))
+        __atomic_store_n(&set->pool, pool, __ATOMIC_RELEASE);
+    if (pool)
+        slab_pool_press(pool, slab_pool_is_small(pool) ? 0 : units_of(set));
 }
 
 static struct slab_pool *get_pool(const struct slab_set *set)

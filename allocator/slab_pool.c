@@ -20,6 +20,11 @@ static void set_most(struct slab_pool *pool, size_t most)
     __atomic_store_n(&pool->most, (uint16_t)most, __ATOMIC_RELAXED);
 }
 
+struct slab_pool *slab_pool_new(void)
+{
+    return os_map(sizeof(struct slab_pool), 0);
+}
+
 bool slab_pool_is_small(const struct slab_pool *pool)
 {
     return get_most(pool) < SMALL_SET_MOST;

@@ -28,6 +28,8 @@ struct slab_pool {
     uint32_t units[SLAB_POOL_MOST];
 };
 
+/* A pool for a set, for ever; NULL where there is no memory. */
+struct slab_pool *slab_pool_new(void);
 /* Whether it does not matter to slab_pool_press how many units the set has. */
 bool slab_pool_is_small(const struct slab_pool *pool);
 /* Tells that the set, of so many units, had to wait. */

@@ -2,13 +2,7 @@
 
 struct slab_set first_slab_set, more_slab_sets[SLAB_SETS - 1] COLD_DATA;
 struct places first_slab_places, more_slab_places[SLAB_NODES - 1] COLD_DATA;
-static struct slab_pool pools[SLAB_SETS] COLD_DATA;
 bool slab_sets_of_several_nodes;
-
-struct slab_pool *slab_sets_pool(const struct slab_set *set)
-{
-    return &pools[slab_set_index(set)];
-}
 
 void slab_sets_begin(unsigned node)
 {

@@ -63,8 +63,6 @@ extern bool slab_sets_of_several_nodes HIDDEN;
 
 /* Tells that heaps use the sets of a node. */
 void slab_sets_begin(unsigned node);
-/* The pool of units of a set that is no instance's. */
-struct slab_pool *slab_sets_pool(const struct slab_set *set);
 /* How many sets of a node are in use. */
 unsigned slab_sets_used(unsigned node);
 /* The index of the first set from `index` on that is in use; SLAB_SETS where there is none. */

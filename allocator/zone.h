@@ -195,7 +195,8 @@ struct zone_fresh {
 };
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
- * the system gives no more.  Where the zone has to grow others may have the lock in between. Leaves
+ * the system gives no more.  Where the zone has to grow or purges others may have the lock in
+ * between. Leaves
  * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
@@ -224,7 +225,8 @@ static inline size_t zone_large_bytes(void)
 {
     return __atomic_load_n(&zone.large_bytes, __ATOMIC_RELAXED);
 }
-/* Gives a run, or a part of one, back. More units may lie dirty then than are to stay. */
+/* Gives a run, or a part of one, back. More units may lie dirty then than are to stay; of very many
+ * some go at once (zone_purge). */
 void zone_give(void *start, size_t units);
 /* Whether there are such, which has_excess says from then on. */
 bool zone_update_excess(void);
