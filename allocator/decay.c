@@ -313,10 +313,12 @@ void decay_end_waiting(void)
 unsigned decay_look(const struct place *large_place)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
-    unsigned looks_per_step =
-        os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED * places_crowd();
+    unsigned looks_per_step = os_is_single_threaded() ? LOOKS_PER_STEP : LOOKS_PER_STEP_SHARED;
+    /* Of those of one set alone. */
+    unsigned looks_per_large = STEPS_PER_LARGE * looks_per_step;
     bool is_late = false;
 
+    looks_per_step *= places_crowd();
     if (lock_try(&decay.lock)) {
         uint64_t now_ms = os_coarse_ms();
         bool is_step = looks % looks_per_step == 0;
@@ -333,7 +335,7 @@ unsigned decay_look(const struct place *large_place)
         note_growth();
         drop_lock();
     }
-    large_look(large_place, is_late ? UINT_MAX : STEPS_PER_LARGE * looks_per_step);
+    large_look(large_place, is_late ? UINT_MAX : looks_per_large);
     if (is_late)
         (void)large_decay(false);
     return __atomic_load_n(&decay.rounds, __ATOMIC_RELAXED);

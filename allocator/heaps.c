@@ -126,8 +126,11 @@ size_t heaps_trim(bool plain_too)
         heap_flush(&heap_plain);
     if (heaps_current != &heap_none)
         heap_flush(heaps_current);
+    /* Of a fork, too: what is on its way meanwhile would be lost to the child. */
+    decay_change_lock(lock_take);
     depot_decay(true);
     slab_sets_decay(true);
+    decay_change_lock(lock_drop);
     size_t trimmed = arena_trim();
     trimmed += zone_trim();
     decay_cancel_waiting();

@@ -190,7 +190,8 @@ static size_t units_of(const struct slab_set *set)
 }
 
 /* Takes the zone's lock for slabs that come or go.  Where others hold it the set keeps more of
- * those that would go.  Needs the lock of a class of the set, if it is not private. */
+ * those that would go.  Needs the lock of a class of the set, if that is not private and has no
+ * pool yet. */
 static void lock_zone(struct slab_set *set)
 {
     if (!lock_take_waits(&zone.lock) || set->is_private)
@@ -498,13 +499,10 @@ void slab_give_all(struct slab_set *set)
 void slab_decay(struct slab_set *set, bool all)
 {
     struct slab_pool *pool = get_pool(set);
-    uint32_t going[SLAB_POOL_GOING_MOST];
-    unsigned count = SLAB_POOL_GOING_MOST;
+    uint32_t going[SLAB_POOL_MOST];
 
-    while (pool && count == SLAB_POOL_GOING_MOST) {
-        count = slab_pool_decay(pool, all, going);
-        give_units(set, going, count);
-    }
+    if (pool)
+        give_units(set, going, slab_pool_decay(pool, all, going));
 }
 
 void slab_lock_all(struct slab_set *set, void (*change)(struct lock *))

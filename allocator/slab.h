@@ -10,7 +10,7 @@
  *     nor in the depot; free_count is the number of set bits;
  *   - the slab is in S->classes[c].open exactly when free_count > 0; one whose objects are all free
  *     goes, to S's pool of units or back to the zone;
- *   - S->classes[c].units is the number of such slabs;
+ *   - S->classes[c].units is the number of slabs of owner S and class c;
  *   - owner and size class do not change as long as an object is out.
  * Objects are taken lowest address first, in the lowest slab first: what lives long gathers below,
  * the slabs above drain and go back as a whole.

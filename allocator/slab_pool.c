@@ -100,12 +100,10 @@ unsigned slab_pool_put(struct slab_pool *pool, size_t unit, uint32_t going[SLAB_
     return count;
 }
 
-unsigned slab_pool_decay(struct slab_pool *pool, bool all, uint32_t going[SLAB_POOL_GOING_MOST])
+unsigned slab_pool_decay(struct slab_pool *pool, bool all, uint32_t going[SLAB_POOL_MOST])
 {
     lock_take(&pool->lock);
     unsigned count = all ? pool->count : pool->least;
-    if (count > SLAB_POOL_GOING_MOST)
-        count = SLAB_POOL_GOING_MOST;
     /* What lay idle was too many. */
     if (count > 0)
         set_most(pool, get_most(pool) / 2);

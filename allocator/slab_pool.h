@@ -22,7 +22,7 @@ enum {
 
 struct slab_pool {
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
-    uint16_t most;  /* 0 where nobody had to wait lately */
+    uint16_t most;  /* halves where units lie idle; 0 at the end */
     uint16_t count; /* at most SLAB_POOL_MOST */
     uint16_t least; /* since slab_pool_decay */
     uint32_t units[SLAB_POOL_MOST];
@@ -40,8 +40,8 @@ bool slab_pool_take(struct slab_pool *pool, size_t *unit);
 unsigned slab_pool_wants(struct slab_pool *pool);
 /* Adds a unit; returns how many are to go to the zone instead, which it sets. */
 unsigned slab_pool_put(struct slab_pool *pool, size_t unit, uint32_t going[SLAB_POOL_GOING_MOST]);
-/* Returns how many of those that nobody used since the last call, or of all, are to go to the zone,
- * which it sets; there may be more. */
-unsigned slab_pool_decay(struct slab_pool *pool, bool all, uint32_t going[SLAB_POOL_GOING_MOST]);
+/* Removes those that nobody used since the last call, or all; returns how many are to go to the
+ * zone, which it sets. */
+unsigned slab_pool_decay(struct slab_pool *pool, bool all, uint32_t going[SLAB_POOL_MOST]);
 
 #endif

@@ -15,6 +15,8 @@ enum {
     DIRTY_SHIFT = 3,
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
+    /* Set apart at a time while they are purged: others may have to grow the zone instead. */
+    APART_MOST_UNITS = (2 << 20) >> UNIT_SHIFT,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
     WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
     SETTLE_LEAST_UNITS = (4 << 20) >> UNIT_SHIFT,
@@ -98,8 +100,9 @@ static size_t next_free(size_t unit)
         unit = next_free_below(unit, zone.gap_start);
         if (unit < zone.gap_start)
             return unit;
-        unit = zone.gap_end;
     }
+    if (unit < zone.gap_end)
+        unit = zone.gap_end;
     return next_free_below(unit, limit_unit());
 }
 
@@ -159,16 +162,14 @@ void zone_lower_hints(size_t first, size_t end)
  * its live memory may not.  Once that adds up, as many dirty units give their memory back: so
  * resident memory follows the need, at a cost that is a fraction of the page faults that came
  * before it. */
-static void settle_debt(size_t clean_taken)
+static void settle_debt(void)
 {
-    if (zone.dirty_units == 0)
-        return;
-    zone.purge_debt += clean_taken;
-    if (zone.purge_debt < DEBT_UNITS)
-        return;
     size_t debt = zone.purge_debt;
-    zone.purge_debt = 0;
-    (void)zone_purge(zone.dirty_units > debt ? zone.dirty_units - debt : 0);
+
+    if (debt < DEBT_UNITS || zone.dirty_units == 0)
+        return;
+    if (zone_purge(zone.dirty_units > debt ? zone.dirty_units - debt : 0) > 0)
+        zone.purge_debt = 0;
 }
 
 /* Gets memory for fresh units a part of the heap at a time, from `first` on, where a run of
@@ -316,6 +317,8 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
     size_t clean = 0, clean_needed = 0, again = 0;
 
     *fresh = (struct zone_fresh){.bytes = 0};
+    /* Before anything is marked that has no owner yet, for it may let go of the lock. */
+    settle_debt();
     while ((first = find_run(*units)) == limit_unit())
         /* Where it can't grow others may have given units meanwhile. */
         if (!zone_grow(*units, kind) && !waits_for_purge() && find_run(*units) == limit_unit())
@@ -338,8 +341,9 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     zone.grown_units += clean;
-    /* What is not needed yet holds no memory yet; but where it is taken it will. */
-    settle_debt(clean_needed);
+    /* What a block heap does not need yet holds no memory yet; but where it is taken it will. */
+    if (zone.dirty_units > 0)
+        zone.purge_debt += kind == UNIT_BLOCK ? clean_needed : clean;
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
     if (zone.seen_units < end)
@@ -415,11 +419,12 @@ static void purge_ranges(struct os_purge *purge, bool is_apart)
 {
     size_t count = purge->count;
 
-    if (is_apart)
-        lock_drop(&zone.lock);
-    os_purge_finish(purge);
-    if (!is_apart)
+    if (!is_apart || count == 0) {
+        os_purge_finish(purge);
         return;
+    }
+    lock_drop(&zone.lock);
+    os_purge_finish(purge);
     lock_take(&zone.lock);
     for (size_t i = 0; i < count; i++) {
         size_t units = purge->ranges[i].iov_len >> UNIT_SHIFT;
@@ -448,15 +453,19 @@ static size_t find_dirty_below(size_t unit, size_t most, size_t *end)
     return 0;
 }
 
-/* With the lock of purges. */
+/* At most as much as lies dirty now, whatever others give meanwhile.  Needs the lock of purges. */
 static size_t purge_down_to(size_t keep_units, bool is_apart)
 {
-    struct os_purge purge;
+    size_t most = zone.dirty_units - keep_units, batch_units = 0;
     size_t cleaned = 0, unit = limit_unit(), end;
+    struct os_purge purge;
 
     purge.count = 0;
-    while (zone.dirty_units > keep_units) {
-        unit = find_dirty_below(unit, zone.dirty_units - keep_units, &end);
+    while (cleaned < most && zone.dirty_units > keep_units) {
+        size_t left = most - cleaned, over = zone.dirty_units - keep_units;
+        size_t room = is_apart ? APART_MOST_UNITS - batch_units : left;
+        left = left < over ? left : over;
+        unit = find_dirty_below(unit, left < room ? left : room, &end);
         if (end == 0)
             break;
         void *start = zone_address(unit);
@@ -469,9 +478,12 @@ static size_t purge_down_to(size_t keep_units, bool is_apart)
         if (zone.idle_units > zone.dirty_units)
             zone.idle_units = zone.dirty_units;
         cleaned += units;
+        batch_units += units;
         purge.ranges[purge.count++] = (struct iovec){start, units << UNIT_SHIFT};
-        if (purge.count == OS_PURGE_MOST)
+        if (purge.count == OS_PURGE_MOST || (is_apart && batch_units == APART_MOST_UNITS)) {
             purge_ranges(&purge, is_apart);
+            batch_units = 0;
+        }
     }
     purge_ranges(&purge, is_apart);
     return cleaned;

@@ -1,6 +1,9 @@
 /* What becomes of the allocator where many threads run at a time, on however few processors; this
  * test looks inside the library. */
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +140,110 @@ static void test_objects_wait_where_they_came_from(void **state)
     assert_null(slab_verify(&first_slab_set));
 }
 
+/* --- while memory goes ------------------------------------------------------------------------ */
+
+static mem_heap_t *instance;
+/* Whether another thread destroys it while one waits for the system to take memory back. */
+static bool meanwhile;
+
+static void be_slow(void)
+{
+    if (__atomic_exchange_n(&meanwhile, false, __ATOMIC_ACQ_REL))
+        mem_heap_destroy(instance);
+}
+
+int __real_madvise(void *start, size_t bytes, int advice);
+int __wrap_madvise(void *start, size_t bytes, int advice);
+
+int __wrap_madvise(void *start, size_t bytes, int advice)
+{
+    if (advice == MADV_DONTNEED)
+        be_slow();
+    return __real_madvise(start, bytes, advice);
+}
+
+/* Of many ranges. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (number == SYS_process_madvise)
+        be_slow();
+    return __real_syscall(number, a, b, c, d, e, f);
+}
+
+/* A slab that comes while others go must not look like one of theirs. */
+static void test_an_instance_ends_while_memory_goes(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 5000, BYTES = 1024 };
+    static void *objects[OBJECTS];
+    void *one;
+    pthread_t thread;
+
+    if (IS_THREAD_SANITIZED)
+        skip();
+    /* The first slab of all is its own. */
+    assert_non_null(instance = mem_heap_new());
+    assert_non_null(mem_heap_malloc(instance, 1));
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, NULL), 0);
+    struct slab_set *set = &first_slab_set;
+    unsigned size_class = slab_steps(BYTES) - 1;
+    lock_take(&set->classes[size_class].lock);
+    assert_int_equal(slab_take(set, size_class, objects, OBJECTS), OBJECTS);
+    assert_int_equal(slab_put(set, size_class, objects + 8, OBJECTS - 8), 0);
+    assert_int_not_equal(zone.dirty_units, 0);
+    zone.purge_debt = zone.dirty_units;
+    meanwhile = true;
+    do {
+        assert_int_equal(slab_take(set, size_class, &one, 1), 1);
+        assert_int_equal(zone_kind(one), UNIT_SLAB + size_class);
+        assert_ptr_equal(slab_owner(one), set);
+    } while (meanwhile);
+    lock_drop(&set->classes[size_class].lock);
+    assert_null(slab_verify(set));
+    (void)pthread_barrier_wait(&barrier);
+    (void)pthread_join(thread, NULL);
+}
+
+/* A set that has to wait for the zone's lock has a pool from then on. */
+static void *hold_zone(void *unused)
+{
+    lock_take(&zone.lock);
+    (void)pthread_barrier_wait(&barrier);
+    while (__atomic_load_n(&zone.lock.state, __ATOMIC_RELAXED) != LOCK_CONTENDED)
+        (void)sched_yield();
+    lock_drop(&zone.lock);
+    return unused;
+}
+
+static void test_who_waits_gets_a_pool(void **state)
+{
+    (void)state;
+    enum { CLASS = 63 };
+    struct slab_set *set = &first_slab_set;
+    void *objects[2];
+    pthread_t thread;
+
+    lock_take(&set->classes[CLASS].lock);
+    assert_int_equal(slab_take(set, CLASS, objects, 1), 1);
+    assert_null(set->pool);
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_zone, NULL), 0);
+    (void)pthread_barrier_wait(&barrier);
+    assert_int_equal(slab_take(set, CLASS - 1, objects + 1, 1), 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    lock_drop(&set->classes[CLASS].lock);
+    assert_non_null(set->pool);
+    assert_in_range(set->pool->most, 1, SLAB_POOL_MOST);
+    assert_int_equal(set->pool->count, set->pool->most / 2);
+    slab_put_back(CLASS, objects, 1);
+    slab_put_back(CLASS - 1, objects + 1, 1);
+    assert_null(slab_verify(set));
+}
+
 /* --- everything at a time --------------------------------------------------------------------- */
 
 enum { LIVE = 600, ROUNDS = 12, EXCHANGED = 64 };
@@ -191,29 +298,43 @@ static void *work(void *seed)
         }
         for (int i = 0; i < count; i++)
             check_and_free(&live[i], (unsigned char)i);
+        mem_heap_t *heap = mem_heap_new();
+        for (int i = 0; i < LIVE; i++)
+            if (!mem_heap_malloc(heap, some_bytes(&random, round)))
+                abort();
         if (round % 5 == 0)
             (void)mem_trim();
+        mem_heap_destroy(heap);
     }
     mem_free_ts(live);
     return NULL;
 }
 
 /* The zone's sums are those of its map, and nothing is half done. */
-static void check_zone(void)
+static void check_zone(bool expects_all)
 {
-    size_t free_units = 0, dirty_units = 0, owned_units = 0;
+    size_t free_units = 0, dirty_units = 0, owned_units = 0, slabs = 0;
 
     for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++) {
         unsigned kind = zone_get_kind(unit);
         owned_units += kind != UNIT_FOREIGN;
         free_units += kind == UNIT_CLEAN || kind == UNIT_DIRTY;
         dirty_units += kind == UNIT_DIRTY;
+        slabs += kind >= UNIT_SLAB;
     }
     assert_int_equal(zone.owned_units, owned_units);
     assert_int_equal(zone.free_units, free_units);
     assert_int_equal(zone.dirty_units, dirty_units);
-    for (unsigned i = slab_sets_next(0); i < SLAB_SETS; i = slab_sets_next(i + 1))
-        assert_null(slab_verify(slab_set_at(i)));
+    for (unsigned i = slab_sets_next(0); i < SLAB_SETS; i = slab_sets_next(i + 1)) {
+        const struct slab_set *set = slab_set_at(i);
+        assert_null(slab_verify(set));
+        for (unsigned c = 0; c < SLAB_CLASSES; c++)
+            slabs -= slab_class_units(set, c);
+        slabs -= set->pool ? set->pool->count : 0;
+    }
+    /* None of instances are left, or they are those of others at work. */
+    if (expects_all)
+        assert_int_equal(slabs, 0);
 }
 
 /* A child finds all of it whole, and can go on. */
@@ -223,11 +344,11 @@ static void fork_a_child(void)
     pid_t child = fork();
 
     if (child == 0) {
-        check_zone();
+        check_zone(false);
         for (size_t bytes = 1; bytes < 300000; bytes += 1 + bytes / 3)
             mem_free_ts(mem_malloc_ts(bytes));
         (void)mem_trim();
-        check_zone();
+        check_zone(false);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -251,9 +372,9 @@ static void test_threads_do_everything_at_a_time(void **state)
     struct mem_stats stats = mem_get_stats();
     assert_int_equal(stats.current_usage, 0);
     assert_int_equal(stats.num_allocations, stats.num_frees);
-    check_zone();
+    check_zone(true);
     (void)mem_trim();
-    check_zone();
+    check_zone(true);
     assert_int_equal(zone.dirty_units, 0);
 }
 
@@ -264,6 +385,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_few_begin_together),
         cmocka_unit_test(test_what_is_not_to_stay_goes_at_once),
         cmocka_unit_test(test_objects_wait_where_they_came_from),
+        cmocka_unit_test(test_an_instance_ends_while_memory_goes),
+        cmocka_unit_test(test_who_waits_gets_a_pool),
         cmocka_unit_test(test_threads_do_everything_at_a_time),
     };
 

@@ -143,6 +143,39 @@ static void test_units_wait_for_the_next_slab(void **state)
     set.pool = NULL;
 }
 
+/* Only what nobody used goes, of however many. */
+static void test_a_pool_lets_go_of_what_lies_idle(void **state)
+{
+    (void)state;
+    enum { USED = 150 };
+    static struct slab_pool pool;
+    uint32_t going[SLAB_POOL_MOST];
+    size_t unit;
+
+    while (pool.most < SLAB_POOL_MOST)
+        slab_pool_press(&pool, (size_t)SLAB_POOL_MOST << 10);
+    for (unsigned i = 0; i < SLAB_POOL_MOST; i++)
+        assert_int_equal(slab_pool_put(&pool, (i * 7) % SLAB_POOL_MOST, going), 0);
+    assert_int_equal(slab_pool_decay(&pool, false, going), 0);
+    for (unsigned i = 0; i < USED; i++) {
+        assert_true(slab_pool_take(&pool, &unit));
+        assert_int_equal(unit, i);
+    }
+    for (unsigned i = 0; i < USED; i++)
+        assert_int_equal(slab_pool_put(&pool, i, going), 0);
+    assert_int_equal(slab_pool_decay(&pool, false, going), SLAB_POOL_MOST - USED);
+    assert_int_equal(going[0], SLAB_POOL_MOST - 1);
+    assert_int_equal(pool.count, USED);
+    assert_int_equal(pool.most, SLAB_POOL_MOST / 2);
+    /* Half goes of what is more than may stay. */
+    while (pool.count < pool.most)
+        assert_int_equal(slab_pool_put(&pool, 1000 + pool.count, going), 0);
+    assert_int_equal(slab_pool_put(&pool, 2000, going), pool.most / 2);
+    assert_int_equal(pool.units[0], 2000);
+    assert_int_equal(slab_pool_decay(&pool, true, going), SLAB_POOL_MOST / 4 + 1);
+    assert_int_equal(pool.count, 0);
+}
+
 static void test_a_group_of_sizes_comes_to_slabs_together(void **state)
 {
     (void)state;
@@ -230,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_everything_put_back_returns_every_unit),
         cmocka_unit_test(test_each_set_takes_its_own),
         cmocka_unit_test(test_units_wait_for_the_next_slab),
+        cmocka_unit_test(test_a_pool_lets_go_of_what_lies_idle),
         cmocka_unit_test(test_a_group_of_sizes_comes_to_slabs_together),
         cmocka_unit_test(test_a_size_gets_a_class_where_that_pays),
         cmocka_unit_test(test_diverse_sizes_take_little),
