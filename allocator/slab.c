@@ -7,13 +7,10 @@
 struct slab {
     struct tree_node node; /* the key is the unit: a set is ordered by address */
     struct slab_set *owner;
-    uint16_t free_count;
-    uint16_t capacity : 12;
-    uint16_t words : 4;   /* of the entry: it may have been another class's */
+    uint16_t free_count, capacity;
     uint32_t reciprocal;  /* of the size of an object: 2^32 divided by it, rounded up */
     uint64_t free_bits[]; /* as many words as the capacity takes */
 };
-enum { CAPACITY_MASK = (1 << 12) - 1, WORDS_MASK = (1 << 4) - 1 };
 
 /* What is known of slabs lies densely in entries, some longer than others, and the number of a
  * slab's unit says where: most units may well be no slabs (EXPERIMENTS.md, "What a heap costs").
@@ -23,11 +20,13 @@ enum { CAPACITY_MASK = (1 << 12) - 1, WORDS_MASK = (1 << 4) - 1 };
  * in use is only for others of its length: more may be asked for than there is room, and blocks
  * serve the size then.
  *
- * Those of sets with a pool have room for any class and lines of the cache of their own: what two
- * threads write of two slabs does not lie side by side.
+ * Those of sets with a pool lie apart: with room for any class, and in lines of the cache of their
+ * own, for what two threads write of two slabs is not to lie side by side. They, and no others,
+ * begin at a multiple of APART_BYTES.
  *
  * The zone's lock guards all of it, but for the entries of live slabs and pooled units. */
-enum { FIRST_BYTES = 512, WORDS_APART = 11 };
+enum { FIRST_BYTES = 512, APART_BYTES = 128 };
+enum { WORDS_APART = (APART_BYTES - sizeof(struct slab)) / sizeof(uint64_t) };
 static struct {
     char *first;   /* FIRST_BYTES */
     char *entries; /* where the table would begin if it held the first, too; NULL without one */
@@ -36,9 +35,8 @@ static struct {
     /* Those that no longer are, by their number of words and linked through `left`. */
     struct tree_node *unused[WORDS_APART + 1];
 } tables;
-_Static_assert((sizeof(struct slab) + WORDS_APART * sizeof(uint64_t)) % CACHE_LINE_BYTES == 0,
-               "entries that lie apart fill lines of the cache");
-_Static_assert(FIRST_BYTES % CACHE_LINE_BYTES == 0, "and begin with one");
+_Static_assert(APART_BYTES % CACHE_LINE_BYTES == 0 && (unsigned)WORDS_APART > SLAB_WORDS,
+               "entries apart fill lines of the cache, and have a list of their own");
 
 #define TABLE_STEP_BYTES ((size_t)64 * 1024)
 enum { ENTRY_STEP = sizeof(uint64_t) };
@@ -121,17 +119,28 @@ static bool commit_entries(size_t end)
     return true;
 }
 
-/* Takes `bytes` that no entry had yet; returns where they begin, SIZE_MAX where there is no memory.
- * What is aligned is the distance from the table's start, which is. */
-static size_t take_fresh(size_t bytes, size_t align)
+/* Where the next entry may begin from `at` on. */
+static size_t next_place(size_t at, unsigned words)
 {
-    size_t at = tables.used;
+    if (words == WORDS_APART)
+        return (at + APART_BYTES - 1) & ~(size_t)(APART_BYTES - 1);
+    return at % APART_BYTES == 0 ? at + ENTRY_STEP : at;
+}
 
-    at = (at + align - 1) & ~(align - 1);
+static bool is_apart(const struct slab *entry)
+{
+    return place_of(entry) % APART_BYTES == 0;
+}
+
+/* Takes memory that no entry had yet; returns where it begins, SIZE_MAX where there is none. */
+static size_t take_fresh(unsigned words)
+{
+    size_t bytes = entry_bytes(words), at = next_place(tables.used, words);
+
     if (!tables.first && !(tables.first = base_take(FIRST_BYTES)))
         return SIZE_MAX;
     if (at < FIRST_BYTES && at + bytes > FIRST_BYTES)
-        at = FIRST_BYTES;
+        at = next_place(FIRST_BYTES, words);
     if (at >= FIRST_BYTES && !commit_entries(at + bytes))
         return SIZE_MAX;
     tables.used = at + bytes;
@@ -148,25 +157,23 @@ static struct slab *take_entry(size_t unit, unsigned words)
         slab = slab_of_node(*unused);
         *unused = slab->node.left;
     } else {
-        size_t at =
-            take_fresh(entry_bytes(words), words == WORDS_APART ? CACHE_LINE_BYTES : ENTRY_STEP);
+        size_t at = take_fresh(words);
         if (at == SIZE_MAX)
             return NULL;
         slab = entry_at(at);
     }
     zone_set_number(unit, (uint32_t)(place_of(slab) / ENTRY_STEP));
     slab->node.key = unit;
-    slab->words = words & WORDS_MASK;
     slab->capacity = 0;
     return slab;
 }
 
 static void give_entry(struct slab *slab)
 {
-    struct tree_node **unused = &tables.unused[slab->words];
+    unsigned words = is_apart(slab) ? WORDS_APART : words_for(slab->capacity);
 
-    slab->node.left = *unused;
-    *unused = &slab->node;
+    slab->node.left = tables.unused[words];
+    tables.unused[words] = &slab->node;
 }
 
 static void set_all_free(struct slab *slab)
@@ -213,28 +220,20 @@ static void count_units(struct slab_class *class, int more)
     __atomic_store_n(&class->units, class->units + (unsigned)more, __ATOMIC_RELAXED);
 }
 
-/* Up to `most` units and entries for slabs of the set, one at least unless there is no memory;
- * returns how many.  Needs the zone's lock. */
-static unsigned take_units(struct slab_set *set, unsigned size_class, unsigned most,
-                           struct slab **slabs, struct zone_fresh *fresh)
+/* A unit and an entry for a slab of the set; NULL where there is no memory.  Needs the zone's lock.
+ */
+static struct slab *take_slab(struct slab_set *set, unsigned size_class, struct zone_fresh *fresh)
 {
-    unsigned words = set->pool ? WORDS_APART : words_for(capacity_of(size_class)), count = 0;
-    size_t units = most;
-    char *start = zone_take_some(&units, UNIT_SLAB + size_class, fresh);
+    unsigned words = set->pool ? WORDS_APART : words_for(capacity_of(size_class));
+    struct slab *slab = NULL;
+    char *start = zone_take(1, UNIT_SLAB + size_class, fresh);
 
-    if (!start)
-        return 0;
-    for (; count < units; count++, start += UNIT_BYTES) {
-        struct slab *slab = take_entry(zone_unit(start), words);
-        if (!slab)
-            break;
-        /* Here, because whoever holds the lock may look at the owners of all slabs. */
+    if (start && !(slab = take_entry(zone_unit(start), words)))
+        zone_give(start, 1);
+    /* Here, because whoever holds the lock may look at the owners of all slabs. */
+    if (slab)
         slab->owner = set;
-        slabs[count] = slab;
-    }
-    if (count < units)
-        zone_give(start, units - count);
-    return count;
+    return slab;
 }
 
 /* Makes all objects of a slab free, and the slab one of the open ones. */
@@ -248,21 +247,21 @@ static void open_slab(struct slab_set *set, struct slab *slab, unsigned size_cla
     tree_insert(&set->classes[size_class].open, &slab->node);
 }
 
-/* Gives units of slabs of the set that nobody uses to the zone. */
+/* Gives the unit of a slab that nobody uses to the zone, whose lock it needs and may let go. */
+static void give_slab(struct slab *slab)
+{
+    give_entry(slab);
+    zone_give(start_of(slab), 1);
+}
+
+/* The same for several units of the set. */
 static void give_units(struct slab_set *set, const uint32_t *units, unsigned count)
 {
-    unsigned end;
-
     if (count == 0)
         return;
     lock_zone(set);
-    for (unsigned first = 0; first < count; first = end) {
-        give_entry(slab_of_unit(units[first]));
-        for (end = first + 1; end < count && units[end] == units[end - 1] - 1; end++)
-            give_entry(slab_of_unit(units[end]));
-        /* May let go of the lock: nobody is to see a unit of a slab that has no entry. */
-        zone_give(zone_address(units[end - 1]), end - first);
-    }
+    for (unsigned i = 0; i < count; i++)
+        give_slab(slab_of_unit(units[i]));
     lock_drop(&zone.lock);
 }
 
@@ -274,12 +273,29 @@ static void pool_unit(struct slab_set *set, struct slab_pool *pool, size_t unit)
     give_units(set, going, slab_pool_put(pool, unit, going));
 }
 
+/* Has as many units come to the pool as it wants, from what is free and as long as nobody has to
+ * prefault for it.  Drops the zone's lock. */
+static NOINLINE void fill_pool(struct slab_set *set, struct slab_pool *pool, unsigned size_class,
+                               struct zone_fresh *fresh)
+{
+    size_t units[SLAB_POOL_COMING_MOST];
+    unsigned wanted = slab_pool_wants(pool), count = 0;
+
+    while (count < wanted && fresh->bytes == 0 && zone.free_units > 0) {
+        const struct slab *slab = take_slab(set, size_class, fresh);
+        if (!slab)
+            break;
+        units[count++] = slab->node.key;
+    }
+    lock_drop(&zone.lock);
+    for (unsigned i = 0; i < count; i++)
+        pool_unit(set, pool, units[i]);
+}
+
 /* A slab of a unit that the zone gives; NULL where there is no memory. */
 static struct slab *slab_of_zone(struct slab_set *set, unsigned size_class)
 {
-    struct slab *slabs[1 + SLAB_POOL_COMING_MOST];
-    struct zone_fresh fresh = {.bytes = 0};
-    unsigned count = 0;
+    struct zone_fresh fresh;
 
     lock_zone(set);
     /* What holds memory but no object goes before memory that is new. */
@@ -288,20 +304,13 @@ static struct slab *slab_of_zone(struct slab_set *set, unsigned size_class)
         (void)arena_give_some();
         lock_take(&zone.lock);
     }
-    struct slab_pool *pool = set->pool;
-    unsigned wanted = 1 + (pool ? slab_pool_wants(pool) : 0);
-    /* Those beyond the first come from what is free, as long as nobody has to prefault for it. */
-    while (count < wanted && fresh.bytes == 0 && (count == 0 || zone.free_units > 0)) {
-        unsigned more = take_units(set, size_class, wanted - count, slabs + count, &fresh);
-        if (more == 0)
-            break;
-        count += more;
-    }
-    lock_drop(&zone.lock);
+    struct slab *slab = take_slab(set, size_class, &fresh);
+    if (slab && set->pool)
+        fill_pool(set, set->pool, size_class, &fresh);
+    else
+        lock_drop(&zone.lock);
     zone_populate(fresh);
-    for (unsigned i = 1; i < count; i++)
-        pool_unit(set, pool, slabs[i]->node.key);
-    return count > 0 ? slabs[0] : NULL;
+    return slab;
 }
 
 /* Opens a slab; NULL where there is no memory. */
@@ -317,7 +326,7 @@ static struct slab *new_slab(struct slab_set *set, unsigned size_class)
     } else if (!(slab = slab_of_zone(set, size_class))) {
         return NULL;
     }
-    slab->capacity = capacity_of(size_class) & CAPACITY_MASK;
+    slab->capacity = (uint16_t)capacity_of(size_class);
     count_units(&set->classes[size_class], 1);
     open_slab(set, slab, size_class);
     return slab;
@@ -432,7 +441,6 @@ static NOINLINE void settle(struct slab_set *set, struct slab *slab, unsigned si
 {
     struct slab_class *class = &set->classes[size_class];
     struct slab_pool *pool;
-    uint32_t unit = (uint32_t)slab->node.key;
 
     if (slab->free_count < slab->capacity) {
         tree_insert(&class->open, &slab->node);
@@ -441,10 +449,13 @@ static NOINLINE void settle(struct slab_set *set, struct slab *slab, unsigned si
     if (before > 0)
         (void)tree_remove(&class->open, &slab->node);
     count_units(class, -1);
-    if ((pool = get_pool(set)) && slab->words == WORDS_APART)
-        pool_unit(set, pool, unit);
-    else
-        give_units(set, &unit, 1);
+    if ((pool = get_pool(set)) && is_apart(slab)) {
+        pool_unit(set, pool, slab->node.key);
+        return;
+    }
+    lock_zone(set);
+    give_slab(slab);
+    lock_drop(&zone.lock);
 }
 
 unsigned slab_put(struct slab_set *set, unsigned size_class, void **objects, unsigned count)
@@ -485,10 +496,8 @@ void slab_give_all(struct slab_set *set)
 {
     lock_take(&zone.lock);
     for (size_t unit = 0; unit < zone.limit >> UNIT_SHIFT; unit++)
-        if (zone_get_kind(unit) >= UNIT_SLAB && slab_of_unit(unit)->owner == set) {
-            give_entry(slab_of_unit(unit));
-            zone_give(zone_address(unit), 1);
-        }
+        if (zone_get_kind(unit) >= UNIT_SLAB && slab_of_unit(unit)->owner == set)
+            give_slab(slab_of_unit(unit));
     lock_drop(&zone.lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         set->classes[c].open = NULL;

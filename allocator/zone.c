@@ -106,7 +106,9 @@ static size_t next_free(size_t unit)
     return next_free_below(unit, limit_unit());
 }
 
-/* Finds the lowest free run of `units`; returns the limit where there is none. */
+/* Finds the lowest free run of `units`, which is to be taken; returns the limit where there is
+ * none.
+ */
 static size_t find_run(size_t units)
 {
     size_t limit = limit_unit(), start = hint_for(units), end;
@@ -114,16 +116,21 @@ static size_t find_run(size_t units)
     if (zone.free_units < units)
         return limit;
     for (;; start = end) {
-        start = next_free(start);
+        if (start >= limit || !is_free(start))
+            start = next_free(start);
         for (end = start; end < limit && end - start < units; end++)
             if (end > start && !is_free(end))
                 break;
-        if (end - start == units || end == limit)
+        if (end - start == units) {
+            raise_hint(units, end);
+            return start;
+        }
+        if (end == limit)
             break;
     }
     /* What is free at the top may become a run once the zone grows. */
     raise_hint(units, start);
-    return end - start == units ? start : limit;
+    return limit;
 }
 
 void zone_lower_hints(size_t first, size_t end)
@@ -358,14 +365,6 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
     return take(&units, units, kind, 0, fresh);
-}
-
-void *zone_take_some(size_t *units, unsigned kind, struct zone_fresh *fresh)
-{
-    size_t most = *units;
-
-    *units = 1;
-    return take(units, most, kind, 0, fresh);
 }
 
 void *zone_take_run(size_t units, unsigned kind)

@@ -200,9 +200,6 @@ struct zone_fresh {
  * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
-/* The same for one unit, and up to *units where those behind it are free; sets *units to how many.
- */
-void *zone_take_some(size_t *units, unsigned kind, struct zone_fresh *fresh);
 /* Both; takes the zone's lock. */
 void *zone_take_run(size_t units, unsigned kind);
 /* The same for the arena of a number, and up to `most` units and 1/64 of the zone, where those
