@@ -89,9 +89,10 @@ static unsigned better_than(const struct places *places, unsigned index, unsigne
 }
 
 /* Goes to a place as one of its users, and leaves the one before if it was one of its. */
-static void move(struct places *places, struct place *place, unsigned next, bool leaves)
+static void move(struct places *places, struct place *place, unsigned next)
 {
     unsigned before = place->index;
+    bool leaves = place->is_user;
 
     /* In this order, for the child of a fork. */
     count_user(places, next, 1);
@@ -106,7 +107,7 @@ void place_begin(struct places *places, struct place *place, unsigned most)
     unsigned next;
 
     if (places_are_crowded() && places_use(places, next = least_used(places, most)))
-        move(places, place, next, false);
+        move(places, place, next);
 }
 
 void place_waits(struct places *places, struct place *place, unsigned count)
@@ -120,5 +121,5 @@ void place_waits(struct places *places, struct place *place, unsigned count)
     unsigned next = better_than(places, place->index, count);
     if (next == place->index || !places_use(places, next))
         return;
-    move(places, place, next, true);
+    move(places, place, next);
 }

@@ -55,7 +55,7 @@ bool slab_pool_take(struct slab_pool *pool, size_t *unit)
     return has_some;
 }
 
-unsigned slab_pool_wants(struct slab_pool *pool)
+unsigned slab_pool_wants(const struct slab_pool *pool)
 {
     unsigned wanted = get_most(pool) / 2;
 

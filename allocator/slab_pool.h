@@ -37,7 +37,7 @@ void slab_pool_press(struct slab_pool *pool, size_t set_units);
 /* Sets *unit to the lowest; false where there is none. */
 bool slab_pool_take(struct slab_pool *pool, size_t *unit);
 /* How many units are to come with one that the zone gives. */
-unsigned slab_pool_wants(struct slab_pool *pool);
+unsigned slab_pool_wants(const struct slab_pool *pool);
 /* Adds a unit; returns how many are to go to the zone instead, which it sets. */
 unsigned slab_pool_put(struct slab_pool *pool, size_t unit, uint32_t going[SLAB_POOL_GOING_MOST]);
 /* Removes those that nobody used since the last call, or all; returns how many are to go to the

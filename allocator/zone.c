@@ -15,10 +15,10 @@ enum {
     DIRTY_SHIFT = 3,
     DIRTY_LEAST_UNITS = (512 * 1024) >> UNIT_SHIFT,
     DIRTY_OWNED_SHIFT = 6,
-    /* Set apart at a time while they are purged: others may have to grow the zone instead. */
-    APART_MOST_UNITS = (2 << 20) >> UNIT_SHIFT,
     DIRTY_SLACK = 8, /* the part of the bound that a purge makes room for */
     WAITING_LEAST_UNITS = (32 << 20) >> UNIT_SHIFT,
+    /* Set apart at a time while they are purged: others may have to grow the zone instead. */
+    APART_MOST_UNITS = (2 << 20) >> UNIT_SHIFT,
     SETTLE_LEAST_UNITS = (4 << 20) >> UNIT_SHIFT,
     /* What zone_purge_some leaves: a sixteenth of what is in use, 128 KiB at least. */
     SOME_SHIFT = 4,
@@ -106,9 +106,7 @@ static size_t next_free(size_t unit)
     return next_free_below(unit, limit_unit());
 }
 
-/* Finds the lowest free run of `units`, which is to be taken; returns the limit where there is
- * none.
- */
+/* Finds the lowest free run of `units`, which is to be taken; returns the limit without one. */
 static size_t find_run(size_t units)
 {
     size_t limit = limit_unit(), start = hint_for(units), end;
@@ -309,10 +307,7 @@ static bool waits_for_purge(void)
 {
     if (!lock_is_taken(&zone.purge_lock))
         return false;
-    lock_drop(&zone.lock);
-    lock_take(&zone.purge_lock);
-    lock_drop(&zone.purge_lock);
-    lock_take(&zone.lock);
+    zone_wait_for(&zone.purge_lock);
     return true;
 }
 
@@ -348,9 +343,9 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
     if (zone.idle_units > zone.dirty_units)
         zone.idle_units = zone.dirty_units;
     zone.grown_units += clean;
-    /* What a block heap does not need yet holds no memory yet; but where it is taken it will. */
+    /* What is not needed yet holds no memory yet; but where it is taken it will. */
     if (zone.dirty_units > 0)
-        zone.purge_debt += kind == UNIT_BLOCK ? clean_needed : clean;
+        zone.purge_debt += clean_needed;
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
     if (zone.seen_units < end)
@@ -396,20 +391,11 @@ void zone_give(void *start, size_t units)
 {
     size_t first = zone_unit(start);
 
-    for (size_t unit = first; unit < first + units; unit++)
-        __atomic_store_n(&zone.map[unit], UNIT_DIRTY, __ATOMIC_RELAXED);
+    zone_set_kinds(first, units, UNIT_DIRTY);
     zone.free_units += units;
     zone.dirty_units += units;
     zone_lower_hints(first, first + units);
     note_excess();
-}
-
-static void set_kinds(const void *start, size_t units, unsigned kind)
-{
-    size_t first = zone_unit(start);
-
-    for (size_t unit = first; unit < first + units; unit++)
-        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
 }
 
 /* Lets the memory of ranges go that are dirty for nobody any more.  `is_apart` tells that nobody
@@ -428,7 +414,7 @@ static void purge_ranges(struct os_purge *purge, bool is_apart)
     for (size_t i = 0; i < count; i++) {
         size_t units = purge->ranges[i].iov_len >> UNIT_SHIFT;
         size_t first = zone_unit(purge->ranges[i].iov_base);
-        set_kinds(purge->ranges[i].iov_base, units, UNIT_CLEAN);
+        zone_set_kinds(first, units, UNIT_CLEAN);
         zone.free_units += units;
         zone_lower_hints(first, first + units);
     }
@@ -470,7 +456,7 @@ static size_t purge_down_to(size_t keep_units, bool is_apart)
         void *start = zone_address(unit);
         size_t units = end - unit;
         habit_look(&zone.habit, start, units << UNIT_SHIFT);
-        set_kinds(start, units, is_apart ? UNIT_FOREIGN : UNIT_CLEAN);
+        zone_set_kinds(unit, units, is_apart ? UNIT_FOREIGN : UNIT_CLEAN);
         zone.free_units -= is_apart ? units : 0;
         zone.dirty_units -= units;
         zone.purged_units += units;

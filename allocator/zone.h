@@ -112,6 +112,13 @@ static inline unsigned zone_get_kind(size_t unit)
     return __atomic_load_n(&zone.map[unit], __ATOMIC_RELAXED);
 }
 
+/* Of a run of units; needs the zone's lock. */
+static inline void zone_set_kinds(size_t first, size_t units, unsigned kind)
+{
+    for (size_t unit = first; unit < first + units; unit++)
+        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELAXED);
+}
+
 /* Of a unit that is a slab for whoever calls this: another class's.  Needs no lock. */
 static inline void zone_set_slab_kind(size_t unit, unsigned kind)
 {
@@ -193,6 +200,16 @@ struct zone_fresh {
     size_t bytes;
     bool is_long; /* the run is long, gets none, and holds none */
 };
+
+/* Waits until nobody holds a lock that comes before the zone's; others may have the zone's
+ * meanwhile. */
+static inline void zone_wait_for(struct lock *lock)
+{
+    lock_drop(&zone.lock);
+    lock_take(lock);
+    lock_drop(lock);
+    lock_take(&zone.lock);
+}
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
  * the system gives no more.  Where the zone has to grow or purges others may have the lock in

@@ -96,8 +96,7 @@ static bool annex(size_t offset, size_t bytes, bool in_huge_pages)
     size_t first = offset >> UNIT_SHIFT;
     size_t units = bytes >> UNIT_SHIFT;
     uint8_t kind = in_huge_pages ? UNIT_DIRTY : UNIT_CLEAN;
-    for (size_t unit = first; unit < first + units; unit++)
-        __atomic_store_n(&zone.map[unit], kind, __ATOMIC_RELAXED);
+    zone_set_kinds(first, units, kind);
     zone.owned_units += units;
     zone.free_units += units;
     zone.dirty_units += kind == UNIT_DIRTY ? units : 0;
@@ -248,10 +247,7 @@ static bool waits_for_growth(size_t units, bool *is_first)
     *is_first = lock_try(&zone.growth_lock);
     if (*is_first || zone.growing_units + units <= zone.owned_units >> GROWING_SHIFT)
         return false;
-    lock_drop(&zone.lock);
-    lock_take(&zone.growth_lock);
-    lock_drop(&zone.growth_lock);
-    lock_take(&zone.lock);
+    zone_wait_for(&zone.growth_lock);
     return true;
 }
 
