@@ -4,7 +4,7 @@
 
 enum {
     /* Ahead of need by at most 1/64 of the heap, and memory not for less than 32 KiB, that is, from
-     * 2 MiB on (EXPERIMENTS.md, "prefaulting"). */
+     * 2 MiB on (EXPERIMENTS.md, "Prefaulting"). */
     AHEAD_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
     /* Of a longer run than 64 KiB the program may never write the end. */

@@ -22,7 +22,7 @@
 #include "allocator/lock.h"
 
 /* 8 KiB: a program with few objects in each of 32 classes holds 32 partly used units, so units are
- * small; 4 KiB loses more in the tables and at the ends of slabs (EXPERIMENTS.md, "unit size"). */
+ * small; 4 KiB loses more in the tables and at the ends of slabs (EXPERIMENTS.md, "Unit size"). */
 enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 

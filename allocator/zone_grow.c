@@ -14,7 +14,7 @@
 #define MAP_STEP ((size_t)64 * 1024)
 
 /* From this size on the one huge page that is not yet filled is a few per cent of the heap
- * (EXPERIMENTS.md, "huge pages"). */
+ * (EXPERIMENTS.md, "Huge pages"). */
 #define HUGE_FROM        ((size_t)12 << 20)
 #define HUGE_FROM_SHARED ((size_t)8 << 20) /* where threads meet at the process's page tables */
 
