@@ -326,7 +326,9 @@ void front_count(const struct front *front, struct counters *counters)
         uint64_t allocations = word >> FRONT_TOP_BITS;
         /* A bin that moves is empty, and moves upwards. */
         uint64_t in_bin = top > bottom ? (top - bottom) / FRONT_SLOT_BYTES : 0;
-        uint64_t frees = allocations + in_bin - refilled;
+        uint64_t known = allocations + in_bin;
+        /* What is just on its way from the slabs counts as refilled before it is in the bin. */
+        uint64_t frees = (int64_t)(known - refilled) > 0 ? known - refilled : 0;
         counters->allocations += allocations;
         counters->frees += frees;
         counters->allocated_bytes += allocations * slab_class_bytes(c);

@@ -178,6 +178,12 @@ void heaps_remove_instance(struct heap *heap)
     lock_drop(&registry_lock);
 }
 
+/* Counters that change while they are read may seem to run back by a little. */
+static size_t excess(size_t value, size_t subtracted)
+{
+    return value > subtracted ? value - subtracted : 0;
+}
+
 /* Needs registry_lock. */
 static struct mem_stats absolute_stats(void)
 {
@@ -192,7 +198,7 @@ static struct mem_stats absolute_stats(void)
     struct mem_stats stats = {
         .total_allocated = total.allocated_bytes,
         .total_freed = total.freed_bytes,
-        .current_usage = total.allocated_bytes - total.freed_bytes,
+        .current_usage = excess(total.allocated_bytes, total.freed_bytes),
         .num_allocations = total.allocations,
         .num_frees = total.frees,
     };
@@ -204,12 +210,12 @@ struct mem_stats heaps_stats(void)
 {
     lock_take(&registry_lock);
     struct mem_stats stats = absolute_stats();
-    stats.total_allocated -= reset_point.total_allocated;
-    stats.total_freed -= reset_point.total_freed;
-    stats.num_allocations -= reset_point.num_allocations;
-    stats.num_frees -= reset_point.num_frees;
-    stats.num_splits -= reset_point.num_splits;
-    stats.num_coalesces -= reset_point.num_coalesces;
+    stats.total_allocated = excess(stats.total_allocated, reset_point.total_allocated);
+    stats.total_freed = excess(stats.total_freed, reset_point.total_freed);
+    stats.num_allocations = excess(stats.num_allocations, reset_point.num_allocations);
+    stats.num_frees = excess(stats.num_frees, reset_point.num_frees);
+    stats.num_splits = excess(stats.num_splits, reset_point.num_splits);
+    stats.num_coalesces = excess(stats.num_coalesces, reset_point.num_coalesces);
     lock_drop(&registry_lock);
     return stats;
 }
@@ -284,7 +290,10 @@ static void after_fork_in_child(void)
         }
 }
 
-__attribute__((constructor)) static void prepare_for_threads(void)
+/* Before the constructors of others, who may register handlers of forks, too: what runs before a
+ * fork runs in the reverse order, so that these may still allocate.  101 is the first priority
+ * within a program; the preloaded library is initialised before all others (CMakeLists.txt). */
+__attribute__((constructor(101))) static void prepare_for_threads(void)
 {
     has_exit_key = pthread_key_create(&exit_key, give_up_heap) == 0;
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

@@ -106,8 +106,9 @@ static size_t next_free(size_t unit)
     return next_free_below(unit, limit_unit());
 }
 
-/* Finds the lowest free run of `units`, which is to be taken; returns the limit without one. */
-static size_t find_run(size_t units)
+/* Returns the lowest free run of `units`, which the caller has to take: to the hints it is taken
+ * already.  Returns the limit without one. */
+static size_t claim_run(size_t units)
 {
     size_t limit = limit_unit(), start = hint_for(units), end;
 
@@ -311,20 +312,33 @@ static bool waits_for_purge(void)
     return true;
 }
 
+/* Finds the lowest free run of `units`, which is to be taken, growing the zone where there is none;
+ * returns the limit where no more can be had.  May let go of the lock. */
+static size_t obtain_run(size_t units, unsigned kind)
+{
+    for (;;) {
+        size_t first = claim_run(units);
+        if (first != limit_unit())
+            return first;
+        if (!zone_grow(units, kind) && !waits_for_purge())
+            break;
+    }
+    /* Others may have given units meanwhile. */
+    return claim_run(units);
+}
+
 /* Takes the lowest free run of *units and, up to `most`, the free units behind it. */
 static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
                   struct zone_fresh *fresh)
 {
-    size_t first, end;
-    size_t clean = 0, clean_needed = 0, again = 0;
+    size_t end, clean = 0, clean_needed = 0, again = 0;
 
     *fresh = (struct zone_fresh){.bytes = 0};
     /* Before anything is marked that has no owner yet, for it may let go of the lock. */
     settle_debt();
-    while ((first = find_run(*units)) == limit_unit())
-        /* Where it can't grow others may have given units meanwhile. */
-        if (!zone_grow(*units, kind) && !waits_for_purge() && find_run(*units) == limit_unit())
-            return NULL;
+    size_t first = obtain_run(*units, kind);
+    if (first == limit_unit())
+        return NULL;
     for (end = first + *units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
             break;

@@ -64,10 +64,12 @@ struct zone {
     bool has_regretted;  /* since decay began an interval */
     /* Comes before the zone's lock: held while the zone grows by more than little. */
     struct lock growth_lock;
-    struct lock purge_lock;      /* held by who purges; comes before the zone's, too */
-    size_t growing_units;        /* asked for from the system just now, without the zone's lock */
-    size_t soft_start, soft_end; /* offsets of the reserved range; both 0 without one */
-    size_t soft_most;            /* bytes reserved at a time; 0 means no bound */
+    struct lock purge_lock; /* held by who purges; comes before the zone's, too */
+    size_t growing_units;   /* asked for from the system just now, without the zone's lock */
+    /* Offsets of the reserved range; all 0 without one.  From soft_start on nothing was asked for,
+     * or the system refused it. */
+    size_t soft_first, soft_start, soft_end;
+    size_t soft_most; /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */

@@ -142,6 +142,7 @@ static bool reserve_at(size_t offset, size_t bytes)
         zone.gap_start = zone.limit >> UNIT_SHIFT;
         zone.gap_end = offset >> UNIT_SHIFT;
     }
+    zone.soft_first = offset;
     zone.soft_start = offset;
     zone.soft_end = offset + bytes;
     return true;
@@ -159,6 +160,14 @@ static bool reserve_soft_range(size_t least)
             if (reserve_at(offset + step * bytes, bytes))
                 return true;
     return false;
+}
+
+/* Makes what the system refused available again.  As long as others are at it nobody knows what
+ * lies between the parts that they get. */
+static void take_back_refused(void)
+{
+    if (zone.growing_units == 0)
+        zone.soft_start = zone.limit > zone.soft_first ? zone.limit : zone.soft_first;
 }
 
 /* The system takes as long for a huge page as some hundred calls do: meanwhile others may have the
@@ -181,11 +190,9 @@ static bool grow_by_soft_break(size_t units, bool in_huge_pages)
         os_fill_huge(start, bytes);
     lock_take(&zone.lock);
     zone.growing_units -= units;
-    /* What others took behind it cannot move: a range that the system refused is lost, or the next
-     * one's. */
-    if (!has_memory && zone.soft_start == offset + bytes)
-        zone.soft_start = offset;
-    return has_memory && annex(offset, bytes, in_huge_pages);
+    bool has_grown = has_memory && annex(offset, bytes, in_huge_pages);
+    take_back_refused();
+    return has_grown;
 }
 
 /* The step that brings the end of the zone, which lies at `offset` now, to the end of a huge page:

@@ -146,6 +146,22 @@ static void test_a_bin_that_moves_is_empty(void **state)
     assert_int_equal(counters.frees, 0);
 }
 
+/* Or one that is just filled: what comes counts before it is there. */
+static void test_a_bin_that_is_filled_has_freed_nothing(void **state)
+{
+    (void)state;
+    enum { ALLOCATIONS = 5, ON_ITS_WAY = 32 };
+    static struct front front;
+    struct counters counters = {0};
+
+    front.words[UNIT_SLAB] = ALLOCATIONS * FRONT_ONE_ALLOCATION;
+    front.net_refilled[0] = ALLOCATIONS + ON_ITS_WAY;
+    front_count(&front, &counters);
+    assert_int_equal(counters.allocations, ALLOCATIONS);
+    assert_int_equal(counters.frees, 0);
+    assert_int_equal(counters.freed_bytes, 0);
+}
+
 /* The child of a fork may find a front cut off between any two stores. */
 static void test_repair_finds_the_bins(void **state)
 {
@@ -240,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_wide_bins_lie_apart),
         cmocka_unit_test(test_idle_bins_are_emptied),
         cmocka_unit_test(test_a_bin_that_moves_is_empty),
+        cmocka_unit_test(test_a_bin_that_is_filled_has_freed_nothing),
         cmocka_unit_test(test_repair_finds_the_bins),
         cmocka_unit_test(test_a_bin_that_turns_holds_more),
         /* Last, because there may be a second thread from here on. */
