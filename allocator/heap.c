@@ -243,6 +243,21 @@ static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zero
     return ptr;
 }
 
+/* Whether blocks are to serve what was refused a mapping: there are too many of those, or the
+ * process may not have more addresses and the zone has some.  It is not to grow by what the system
+ * has just found too much. */
+static bool is_for_blocks_after_all(size_t bytes, size_t align)
+{
+    if (bytes >= ZONE_SPAN_MOST || align >= ZONE_SPAN_MOST)
+        return false;
+    if (large_set_is_full())
+        return true;
+    lock_take(&zone.lock);
+    bool may_fit = zone.free_units << UNIT_SHIFT >= bytes + align;
+    lock_drop(&zone.lock);
+    return may_fit;
+}
+
 /* Any request, and what the frequent way below has no block for. */
 static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
@@ -268,7 +283,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
         ptr = take_block(heap, bytes, align);
     if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
         return ptr;
-    if (!ptr && large_set_is_full())
+    if (!ptr && is_for_blocks_after_all(bytes, align))
         ptr = take_block(heap, bytes, align);
     if (!ptr)
         errno = ENOMEM;
@@ -406,14 +421,15 @@ static void *resize(struct heap *heap, void *ptr, unsigned kind, size_t bytes)
     return resize_large(heap, ptr, bytes);
 }
 
-/* Copies an object of `usable` bytes to one of `bytes`, and frees it. */
+/* Copies an object of `usable` bytes to one of `bytes`, and frees it; where there is no memory for
+ * that the object stays if it is large enough, and else the result is NULL. */
 static inline void *move(struct heap *heap, void *ptr, unsigned kind, size_t usable, size_t bytes)
 {
     void *moved;
 
     if (!heap_try_malloc(heap, bytes, &moved) &&
         !(moved = heap_alloc(heap, bytes, MEM_ALIGNMENT, false)))
-        return NULL;
+        return bytes <= usable ? ptr : NULL;
     size_t copied = usable < bytes ? usable : bytes;
     /* Knowing how few they may be the compiler would copy them itself, with `rep movs`, which takes
      * longer than a call. */

@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -273,6 +274,16 @@ void *os_break_extend(size_t bytes, size_t align)
     }
     errno = saved;
     return start;
+}
+
+size_t os_address_limit(void)
+{
+    int saved = errno;
+    struct rlimit limit;
+    bool is_known = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+
+    errno = saved;
+    return is_known ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
 unsigned os_processors(void)

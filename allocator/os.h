@@ -105,6 +105,9 @@ static inline bool os_is_single_threaded(void)
     return __libc_single_threaded;
 }
 
+/* How many bytes of addresses the process may have, RLIMIT_AS; SIZE_MAX where there is no limit. */
+size_t os_address_limit(void);
+
 /* On how many processors this thread may run; 0 where that can't be told. */
 unsigned os_processors(void);
 /* The memory node of the processor that runs this; 0 where there is one, or none is known. */

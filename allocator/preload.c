@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "allocator/api.h"
+#include "allocator/checked.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -40,6 +41,8 @@ EXPORT void *realloc(void *ptr, size_t size)
     return mem_realloc_ts(ptr, size);
 }
 
+/* This and pvalloc are not among the functions that memcheck replaces with its own: under it they
+ * call one that is, for what it did not allocate it would not let go of without a complaint. */
 EXPORT void *reallocarray(void *ptr, size_t nmemb, size_t size)
 {
     size_t bytes;
@@ -48,7 +51,7 @@ EXPORT void *reallocarray(void *ptr, size_t nmemb, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return mem_realloc_ts(ptr, bytes);
+    return checked_is_on() ? realloc(ptr, bytes) : mem_realloc_ts(ptr, bytes);
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
@@ -93,7 +96,8 @@ EXPORT void *pvalloc(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return mem_aligned_alloc_ts(page, (size + page - 1) & ~(page - 1));
+    size = (size + page - 1) & ~(page - 1);
+    return checked_is_on() ? memalign(page, size) : mem_aligned_alloc_ts(page, size);
 }
 
 EXPORT size_t malloc_usable_size(void *ptr)

@@ -31,6 +31,7 @@ static struct {
     char *first;   /* FIRST_BYTES */
     char *entries; /* where the table would begin if it held the first, too; NULL without one */
     size_t committed, most; /* bytes of both */
+    size_t refused_at;      /* the units of the zone when there was no room for it; or 0 */
     size_t used;            /* bytes of entries that were ever in use */
     /* Those that no longer are, by their number of words and linked through `left`. */
     struct tree_node *unused[WORDS_APART + 1];
@@ -99,9 +100,14 @@ static bool commit_entries(size_t end)
 {
     if (!tables.entries) {
         size_t bytes = (zone.span >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
-        char *start = os_reserve(NULL, bytes);
-        if (!start)
+        /* For each small object one more system call. */
+        if (tables.refused_at == zone.owned_units)
             return false;
+        char *start = os_reserve(NULL, bytes);
+        if (!start) {
+            tables.refused_at = zone.owned_units;
+            return false;
+        }
         __atomic_store_n(&tables.entries, start - FIRST_BYTES, __ATOMIC_RELAXED);
         tables.committed = FIRST_BYTES;
         tables.most = FIRST_BYTES + bytes;

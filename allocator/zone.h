@@ -25,6 +25,8 @@
  * small; 4 KiB loses more in the tables and at the ends of slabs (EXPERIMENTS.md, "Unit size"). */
 enum { UNIT_SHIFT = 13 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
+/* Of addresses in the window, at most. */
+#define ZONE_SPAN_MOST ((size_t)1 << 40)
 
 enum unit_kind {
     UNIT_FOREIGN, /* not ours, or on its way to the system */
@@ -69,7 +71,7 @@ struct zone {
     /* Offsets of the reserved range; all 0 without one.  From soft_start on nothing was asked for,
      * or the system refused it. */
     size_t soft_first, soft_start, soft_end;
-    size_t soft_most; /* bytes reserved at a time; 0 means no bound */
+    size_t soft_most; /* bytes reserved at a time; 0 until that is known */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */

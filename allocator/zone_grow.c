@@ -3,13 +3,18 @@
 #include "allocator/include/allocator.h"
 #include "allocator/place.h"
 
-/* The window: addresses are free, and a byte and a number for every 8 KiB of 1 TiB are 640 MiB of
- * reserved addresses of which only the used part is ever committed.  The smallest window that still
- * makes sense is tried last where RLIMIT_AS allows little. */
-#define SPAN_MOST  ((size_t)1 << 40)
+/* Most processes have the largest window: addresses are free, and a byte and a number for every 8
+ * KiB of 1 TiB are 640 MiB of reserved addresses of which only the used part is ever committed.
+ * Where RLIMIT_AS is set, to which reserved addresses count, it is as small as holds all that the
+ * process may have: with what slabs need for it (slab.c) its tables are up to 4 per cent of that.
+ */
 #define SPAN_LEAST ((size_t)1 << 26)
-/* Left free between the break and the reserved range, for others who use sbrk. */
-#define BREAK_ROOM ((size_t)1 << 30)
+/* Left free between the break and the reserved range, for others who use sbrk: this part of the
+ * window, or less. */
+enum { BREAK_ROOM_SHIFT = 3 };
+#define BREAK_ROOM_MOST ((size_t)1 << 30)
+/* In a window that is not the largest such a part of it is reserved at a time. */
+enum { SOFT_SHIFT = 6 };
 /* The map is committed for so many units at a time, 512 MiB of zone. */
 #define MAP_STEP ((size_t)64 * 1024)
 
@@ -51,15 +56,34 @@ static bool commit_map(size_t limit)
     return true;
 }
 
+static size_t break_room(size_t span)
+{
+    size_t room = span >> BREAK_ROOM_SHIFT;
+
+    return room < BREAK_ROOM_MOST ? room : BREAK_ROOM_MOST;
+}
+
+static size_t span_for(size_t limit)
+{
+    size_t span = ZONE_SPAN_MOST;
+
+    while (span > SPAN_LEAST && span / 2 - break_room(span / 2) >= limit)
+        span /= 2;
+    return span;
+}
+
 static bool reserve_map(void)
 {
     const size_t page = os_page_bytes();
 
-    for (zone.span = SPAN_MOST; zone.span >= SPAN_LEAST; zone.span /= 2) {
+    for (zone.span = span_for(os_address_limit()); zone.span >= SPAN_LEAST; zone.span /= 2) {
         size_t units = zone.span >> UNIT_SHIFT, below = units * sizeof(uint32_t);
         char *start = os_reserve(NULL, below + units + page);
         if (start) {
             zone.map = (uint8_t *)start + below + page / MAP_PART;
+            if (zone.soft_most == 0)
+                zone.soft_most =
+                    zone.span == ZONE_SPAN_MOST ? ZONE_SPAN_MOST : zone.span >> SOFT_SHIFT;
             return true;
         }
     }
@@ -126,11 +150,27 @@ static bool grow_by_break(size_t units, bool in_huge_pages)
     return false;
 }
 
+/* Reserves the beginning of the window: anywhere, or, where there will be several ranges, a window
+ * below the others' mappings, which grow downwards. */
+static char *reserve_first(size_t bytes)
+{
+    char *start = os_reserve(NULL, bytes);
+
+    if (zone.soft_most == ZONE_SPAN_MOST || !start || (uintptr_t)start < zone.span)
+        return start;
+    char *below = os_reserve(start - zone.span, bytes);
+    if (!below)
+        return start;
+    os_unmap(start, bytes);
+    return below;
+}
+
 static bool reserve_at(size_t offset, size_t bytes)
 {
     if (offset >= zone.span || bytes > zone.span - offset)
         return false;
-    char *start = os_reserve(zone.base ? zone_address(offset >> UNIT_SHIFT) : NULL, bytes);
+    char *start =
+        zone.base ? os_reserve(zone_address(offset >> UNIT_SHIFT), bytes) : reserve_first(bytes);
     if (!start)
         return false;
     if (!zone.base) {
@@ -142,20 +182,28 @@ static bool reserve_at(size_t offset, size_t bytes)
         zone.gap_start = zone.limit >> UNIT_SHIFT;
         zone.gap_end = offset >> UNIT_SHIFT;
     }
-    zone.soft_first = offset;
-    zone.soft_start = offset;
+    if (!zone.soft_end || offset != zone.soft_end) {
+        zone.soft_first = offset;
+        zone.soft_start = offset;
+    }
     zone.soft_end = offset + bytes;
     return true;
 }
 
-/* Reserves a range for our own break: anywhere when there is no zone yet, else behind the last one
- * or, with some room, behind the program break; as large as can be had. */
-static bool reserve_soft_range(size_t least)
+/* Reserves a range for our own break: anywhere when there is no zone yet, else behind the last one,
+ * which it may become a part of, or, with some room, behind the program break; as large as can be
+ * had. */
+static bool reserve_soft_range(size_t needed)
 {
-    size_t most = zone.soft_most ? zone.soft_most : SPAN_MOST;
-    size_t offset = zone.base ? zone.limit + (zone.soft_end ? 0 : BREAK_ROOM) : 0;
+    size_t offset = zone.soft_end;
+    size_t least = zone.soft_most < SPAN_LEAST ? zone.soft_most : SPAN_LEAST;
 
-    for (size_t bytes = most; bytes >= SPAN_LEAST && bytes >= least; bytes /= 2)
+    if (!zone.soft_end && zone.base)
+        offset = zone.limit + break_room(zone.span);
+    /* The beginning of the first one may be lost to its alignment. */
+    needed += UNIT_BYTES;
+    least = least < needed ? needed : least;
+    for (size_t bytes = zone.soft_most < least ? least : zone.soft_most; bytes >= least; bytes /= 2)
         for (size_t step = 0; step < SOFT_TRIES; step++)
             if (reserve_at(offset + step * bytes, bytes))
                 return true;
@@ -260,7 +308,7 @@ static bool waits_for_growth(size_t units, bool *is_first)
 
 bool zone_grow(size_t units, unsigned kind)
 {
-    if (!zone.map && !reserve_map())
+    if ((!zone.map && !reserve_map()) || units > zone.span >> UNIT_SHIFT)
         return false;
     struct growth growth = plan_growth(units, kind);
     bool is_first;

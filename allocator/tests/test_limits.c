@@ -423,6 +423,82 @@ static void test_slabs_of_ever_other_sizes(void **state)
     mem_free(watched);
 }
 
+/* --- few addresses -------------------------------------------------------------------------- */
+
+static void *wait_at_gate(void *gate)
+{
+    (void)pthread_barrier_wait(gate);
+    (void)pthread_barrier_wait(gate);
+    return NULL;
+}
+
+/* How many bytes of objects of one size there are in all; frees them.  When there are no more a
+ * shorter one is still to be had for one of them. */
+static size_t exhaust(size_t bytes)
+{
+    struct node {
+        struct node *next;
+    } *objects = NULL, *object;
+    size_t sum = 0;
+
+    for (; (object = mem_malloc_ts(bytes)) != NULL; sum += bytes) {
+        object->next = objects;
+        objects = object;
+    }
+    struct node *second = objects->next;
+    assert_non_null(objects = mem_realloc_ts(objects, sizeof *objects));
+    assert_ptr_equal(objects->next, second);
+    while ((object = objects) != NULL) {
+        objects = object->next;
+        mem_free_ts(object);
+    }
+    (void)mem_idle();
+    return sum;
+}
+
+/* Reserved addresses count like used ones: what the allocator reserves leaves nearly all for
+ * objects of any kind, whatever a process of so few uses them for first. */
+static void exhaust_all_sizes(void)
+{
+    enum { ROOM_MIB = 256, MOST_OF_IT_MIB = 215 };
+    static const size_t sizes[] = {MIB, 5000, 100, 50000, MIB};
+    struct rlimit before, few;
+
+    (void)process_memory();
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    few = before;
+    few.rlim_cur = process_memory().mapped_bytes + ROOM_MIB * MIB;
+    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        assert_in_range(exhaust(sizes[i]), MOST_OF_IT_MIB * MIB, ROOM_MIB * MIB);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
+static void test_few_addresses(void **state)
+{
+    (void)state;
+    if (IS_SANITIZED)
+        skip();
+    exhaust_all_sizes();
+}
+
+static void test_few_addresses_and_threads(void **state)
+{
+    pthread_barrier_t gate;
+    pthread_t thread;
+
+    (void)state;
+    if (IS_SANITIZED)
+        skip();
+    assert_int_equal(pthread_barrier_init(&gate, NULL, 2), 0);
+    /* Not to count what the C library maps for it. */
+    assert_int_equal(pthread_create(&thread, NULL, wait_at_gate, &gate), 0);
+    (void)pthread_barrier_wait(&gate);
+    exhaust_all_sizes();
+    (void)pthread_barrier_wait(&gate);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +513,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sparse_heap_beside_the_break),
         cmocka_unit_test(test_more_holes_than_mappings),
         cmocka_unit_test(test_slabs_of_ever_other_sizes),
+        cmocka_unit_test(test_few_addresses),
+        cmocka_unit_test(test_few_addresses_and_threads),
     };
 
     return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
