@@ -378,7 +378,8 @@ static void report_image(void *context, const struct spool_report *report)
     tally->other_path = strdup(report->path);
 }
 
-/* Returns whether all traces were written. The folder stays where one was not, for another try. */
+/* Returns whether there is a trace, and all were written. The folder stays where one was not, for
+ * another try. */
 static bool finish(const struct spool_recording *recording)
 {
     struct tally tally = {.output = recording->output};
@@ -396,10 +397,11 @@ static bool finish(const struct spool_recording *recording)
     if (tally.was_bypassed)
         message("the program brings a malloc of its own, whose calls the recorder does not see");
     if (!tally.trace_count)
-        message("no call was recorded, so there is no trace; a program that is statically linked "
-                "or brings its own malloc can't be recorded");
+        message("%s: not written: no call was recorded; a program that allocates nothing, is "
+                "statically linked or brings its own malloc leaves no trace",
+                recording->output);
     spool_recording_remove(recording);
-    return true;
+    return tally.trace_count > 0;
 }
 
 static int record(const struct record_options *options, const char *recorder,

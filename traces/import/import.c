@@ -90,6 +90,17 @@ static int find_format(const struct import_format **format, struct importer *imp
                       "not a trace of any known format; name one with -f if it is");
 }
 
+/* A trace without events would look like one of a program that did nothing. */
+static int fail_empty(struct importer *importer)
+{
+    const struct trace_import_report *report = importer->report;
+    if (*report->salvage_stop)
+        return trace_fail(&importer->error, EPROTO, report->salvage_byte,
+                          "%s, before the first event", report->salvage_stop);
+    return trace_fail(&importer->error, ENODATA, TRACE_NO_OFFSET,
+                      "no event in it could be kept; name its format with -f, or another file");
+}
+
 static int finish(struct importer *importer)
 {
     int status = importer_begin(importer);
@@ -97,6 +108,8 @@ static int finish(struct importer *importer)
         return status;
     trace_writer_drop(importer->writer, importer->report->dropped);
     importer->report->event_count = trace_writer_summary(importer->writer)->event_count;
+    if (importer->report->event_count == 0)
+        return fail_empty(importer);
     status = trace_writer_commit(importer->writer, &importer->error);
     importer->writer = NULL;
     importer->report->output_failed = status != 0;

@@ -9,6 +9,12 @@ record 126 t.trace /etc/passwd
 says "/etc/passwd: can't be run: Permission denied; name a program"
 record 3 missing/t.trace true
 says "missing/t.trace: can't be written"
+echo older >t.trace
+record 3 t.trace true
+says "t.trace: not written: no call was recorded"
+is "an older file of that name" "$(cat t.trace)" older
+rm t.trace
+record 1 t.trace false # the program's own status says more
 mkdir taken
 record 3 taken true
 says "this is a folder"
