@@ -27,7 +27,8 @@ struct campaign {
     struct prng random;
     int processor;
     unsigned sources_begun;
-    bool is_missing[CAMPAIGN_ALLOCATOR_LIMIT]; /* reported once, skipped afterwards */
+    bool is_missing[CAMPAIGN_ALLOCATOR_LIMIT];      /* reported once, skipped afterwards */
+    bool is_known_unable[CAMPAIGN_ALLOCATOR_LIMIT]; /* of some sources or modes; reported once */
 };
 
 /* A run that was started: in lane `lane`, unless starting it failed with `error`. */
@@ -167,18 +168,24 @@ static bool is_finished(const struct campaign *campaign, const struct block *blo
                       block->mode, repetition);
 }
 
-/* Waits for the run and writes its row. Returns 0 or -errno where that can't be written. */
-static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run)
+static struct run_identity identify(const struct campaign *campaign, const struct block *block,
+                                    unsigned allocator, unsigned repetition)
 {
-    struct run_identity identity = {
-        .allocator = campaign->plan->allocators[run->allocator],
+    return (struct run_identity){
+        .allocator = campaign->plan->allocators[allocator],
         .source = block->source,
         .mode = block->mode,
         .touch = campaign->plan->touch,
         .pace = campaign->plan->pace,
-        .repetition = run->repetition,
+        .repetition = repetition,
         .seed = campaign->plan->seed,
     };
+}
+
+/* Waits for the run and writes its row. Returns 0 or -errno where that can't be written. */
+static int finish_run(struct campaign *campaign, struct block *block, const struct pending *run)
+{
+    struct run_identity identity = identify(campaign, block, run->allocator, run->repetition);
     const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
     if (is_stopped)
         return -EINTR; /* the run may have been interrupted too: no row rather than a wrong one */
@@ -206,13 +213,47 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
     return error ? write_failed(campaign, error) : 0;
 }
 
-/* Single-threaded allocators can't play several threads; that is no failure. */
-static bool can_play(const struct campaign *campaign, unsigned allocator,
-                     const struct trace_source *source)
+/* Why an allocator can't do this, which is no failure; NULL where it can. */
+static const char *inability(const struct campaign *campaign, const struct block *block,
+                             unsigned allocator)
 {
-    const struct target_adapter *adapter = target_find(campaign->plan->allocators[allocator]);
-    return !campaign->is_missing[allocator] &&
-           !(adapter->single_threaded && source->summary->thread_count > 1);
+    const char *name = campaign->plan->allocators[allocator];
+    if (target_find(name)->single_threaded && block->source->summary->thread_count > 1)
+        return "it plays sources of one thread";
+    if (block->mode == RUN_CHECK && target_is_null(name))
+        return "it manages nothing that could be checked";
+    return NULL;
+}
+
+static bool can_play(const struct campaign *campaign, const struct block *block, unsigned allocator)
+{
+    return !campaign->is_missing[allocator] && !inability(campaign, block, allocator);
+}
+
+/* A row for each allocator that can't do this, so that nobody wonders where it is. */
+static int skip_unable(struct campaign *campaign, const struct block *block)
+{
+    int error = 0;
+    for (unsigned i = 0; i < campaign->plan->allocator_count && !error; i++) {
+        const char *reason = inability(campaign, block, i);
+        if (!reason || campaign->is_missing[i])
+            continue;
+        struct run_identity identity = identify(campaign, block, i, 1);
+        struct run_row *row = campaign_new_row(campaign->results);
+        if (!row)
+            return no_memory(campaign);
+        run_row_skip(row, &identity, reason);
+        campaign->results->skipped_count++;
+        if (!campaign->is_known_unable[i]) {
+            progress_clear(&campaign->progress);
+            message("%s is left out of %s, and others like that: %s", row->allocator, row->source,
+                    reason);
+        }
+        campaign->is_known_unable[i] = true;
+        if (campaign->runs)
+            error = run_row_write(campaign->runs, row);
+    }
+    return error ? write_failed(campaign, error) : 0;
 }
 
 static int finish_oldest(struct campaign *campaign, struct block *block)
@@ -262,7 +303,7 @@ static int run_block(struct campaign *campaign, struct block *block, unsigned re
     int error = 0;
     for (unsigned i = 0; i < campaign->plan->allocator_count; i++)
         if ((block->plays_abreast || !target_is_null(campaign->plan->allocators[i])) &&
-            can_play(campaign, i, block->source) && !is_finished(campaign, block, i, repetition))
+            can_play(campaign, block, i) && !is_finished(campaign, block, i, repetition))
             order[count++] = i;
     shuffle(campaign, order, count);
     if (block->plays_abreast) {
@@ -334,7 +375,9 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
         return 0;
     }
     block.plays_abreast = runner_plays_abreast(block.runner);
-    if (mode != RUN_CHECK && !block.plays_abreast)
+    if (span.first == 1)
+        error = skip_unable(campaign, &block);
+    if (!error && mode != RUN_CHECK && !block.plays_abreast)
         error = run_null(campaign, &block, span);
     for (unsigned repetition = span.first; repetition <= span.last && !error; repetition++) {
         if (is_affordable(campaign, mode, span, repetition))

@@ -38,6 +38,7 @@ struct campaign_plan {
     double control_width, further_s;
     unsigned block_limit;
     uint64_t seed;
+    bool is_seed_given; /* by the user; else a campaign that is taken up keeps its own */
     bool shows_progress;
     bool resumes;       /* the folder holds the files of a campaign that was cut off */
     const char *folder; /* of runs.csv, timeline.csv and latency.csv, NULL for none; must exist */
@@ -66,7 +67,7 @@ struct campaign_results {
     enum repetition_end repetition_end;
     unsigned failed_count;     /* runs that failed */
     unsigned unreadable_count; /* sources that could not be read to their end */
-    unsigned skipped_count;    /* runs of allocators that are not there */
+    unsigned skipped_count;    /* runs of allocators that are not there, or can't do this */
 };
 
 /* Runs the plan. What fails is reported on standard error at once, kept as a row, and the rest goes
@@ -74,6 +75,9 @@ struct campaign_results {
  * interrupt ended it. The caller clears
  * *results with campaign_results_clear in both cases. */
 int campaign_run(const struct campaign_plan *plan, struct campaign_results *results);
+
+/* Whether nothing ran at all: every row, if there is one, tells what was left out. */
+bool campaign_is_empty(const struct campaign_results *results);
 
 /* Adds a row. Returns NULL where memory ran out. */
 struct run_row *campaign_new_row(struct campaign_results *results);

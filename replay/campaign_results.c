@@ -19,6 +19,11 @@ struct run_row *campaign_new_row(struct campaign_results *results)
     return &results->rows[results->row_count++];
 }
 
+bool campaign_is_empty(const struct campaign_results *results)
+{
+    return results->row_count == results->skipped_count;
+}
+
 void campaign_results_clear(struct campaign_results *results)
 {
     free(results->rows);

@@ -1,11 +1,13 @@
 /* heaplab bench: the shipped traces and the bench workloads on every allocator, with charts. */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "replay/campaign.h"
 #include "replay/command.h"
+#include "replay/command_text.h"
 #include "replay/instrument.h"
 #include "replay/options.h"
 #include "replay/report.h"
@@ -51,7 +53,7 @@ static const char *const long_set[] = {
 
 struct bench_options {
     struct campaign_plan plan;
-    const struct effort *effort;
+    const struct effort *effort; /* NULL until one is chosen */
     const char *folder;
 };
 
@@ -68,18 +70,26 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static void choose_effort(struct bench_options *into, const struct effort *effort,
+                          struct argp_state *state)
+{
+    if (into->effort && into->effort != effort)
+        argp_error(state, "--quick, --full and --long are different campaigns; choose one");
+    into->effort = effort;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct bench_options *into = state->input;
     switch (key) {
     case 'q':
-        into->effort = &quick_effort;
+        choose_effort(into, &quick_effort, state);
         return 0;
     case 'F':
-        into->effort = &full_effort;
+        choose_effort(into, &full_effort, state);
         return 0;
     case 'L':
-        into->effort = &long_effort;
+        choose_effort(into, &long_effort, state);
         return 0;
     case 'c':
         into->plan.resumes = true;
@@ -145,13 +155,19 @@ static void apply_effort(struct campaign_plan *plan, const struct effort *effort
     }
 }
 
-static int run(struct bench_options *chosen, struct result_folder *folder, int argc, char **argv)
+static int run(struct bench_options *chosen, struct result_folder *folder, const char *command)
 {
     struct campaign_plan *plan = &chosen->plan;
     struct campaign_results results;
     int error = campaign_run(plan, &results), status = COMMAND_DONE;
+    if (!error && campaign_is_empty(&results)) {
+        message("nothing was measured");
+        result_folder_discard(folder);
+        campaign_results_clear(&results);
+        return COMMAND_ENVIRONMENT;
+    }
     if (!error)
-        error = result_folder_describe(folder, plan, &results, argc, argv);
+        error = result_folder_describe(folder, plan, &results, command);
     if (!error) {
         report_overview(stdout, plan, &results);
         if (chosen->effort->is_full)
@@ -187,16 +203,18 @@ int cmd_bench(int argc, char **argv)
                  .limit_s = 300,
                  .seed = (uint64_t)time(NULL),
                  .shows_progress = true},
-        .effort = &default_effort,
         .folder = "results/latest",
     };
     char controls[] = "system,system#2,slow,fat";
     struct result_folder folder = {0};
+    char *command = command_text(argc, argv);
     argp_err_exit_status = COMMAND_USAGE;
-    if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
+    if (!command || argp_parse(&parser, argc, argv, 0, NULL, &chosen))
         return COMMAND_USAGE;
     if (!chosen.plan.allocator_count)
         options_add_all_allocators(&chosen.plan);
+    if (!chosen.effort)
+        chosen.effort = &default_effort;
     if (chosen.effort->is_full && !options_add_allocators(&chosen.plan, controls))
         return COMMAND_USAGE;
     apply_effort(&chosen.plan, chosen.effort);
@@ -208,12 +226,12 @@ int cmd_bench(int argc, char **argv)
         return COMMAND_ENVIRONMENT;
     }
     add_sources(&chosen.plan, names, chosen.effort);
-    int status = COMMAND_ENVIRONMENT;
-    if (result_folder_open(&folder, chosen.folder, chosen.plan.resumes) == 0) {
-        chosen.plan.folder = folder.working_path;
-        status = run(&chosen, &folder, argc, argv);
-    }
+    int error = result_folder_open(&folder, chosen.folder, &chosen.plan),
+        status = error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
+    if (!error)
+        status = run(&chosen, &folder, command);
     result_folder_close(&folder);
+    free(command);
     source_free_names(names);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "replay/campaign.h"
 #include "replay/command.h"
+#include "replay/command_text.h"
 #include "replay/options.h"
 #include "replay/report.h"
 #include "replay/result_folder.h"
@@ -161,7 +162,7 @@ static void close_opened(const struct campaign_plan *plan)
             trace_source_close(plan->opened[i]);
 }
 
-static int run(struct replay_options *chosen, struct result_folder *folder, int argc, char **argv)
+static int run(struct replay_options *chosen, struct result_folder *folder, const char *command)
 {
     struct campaign_results results;
     struct campaign_plan *plan = &chosen->plan;
@@ -170,18 +171,29 @@ static int run(struct replay_options *chosen, struct result_folder *folder, int 
         error = report_rows(stdout, &results) ? -1 : error;
     else
         report_tables(stdout, plan, &results);
-    if (!error && plan->folder) {
-        error = result_folder_describe(folder, plan, &results, argc, argv);
+    bool is_empty = campaign_is_empty(&results);
+    if (!error && is_empty) {
+        message("nothing was measured");
+        result_folder_discard(folder);
+    } else if (!error && plan->folder) {
+        error = result_folder_describe(folder, plan, &results, command);
         if (!error)
             error = result_folder_commit(folder);
     }
-    bool has_no_source = results.source_count == 0 || results.unreadable_count > 0,
-         has_failed = results.failed_count > 0;
-    bool has_no_row = results.row_count > 0 && results.row_count == results.skipped_count;
+    bool has_unreadable = results.unreadable_count > 0, has_failed = results.failed_count > 0;
     campaign_results_clear(&results);
-    if (error || has_no_source || has_no_row)
+    if (error || is_empty || has_unreadable)
         return COMMAND_ENVIRONMENT;
     return has_failed ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+/* The exit status. */
+static int open_folder(struct replay_options *chosen, struct result_folder *folder)
+{
+    int error = chosen->folder ? result_folder_open(folder, chosen->folder, &chosen->plan) : 0;
+    if (error)
+        return error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
+    return COMMAND_DONE;
 }
 
 int cmd_replay(int argc, char **argv)
@@ -202,22 +214,20 @@ int cmd_replay(int argc, char **argv)
     };
     struct result_folder folder = {0};
     struct trace_source *opened[CAMPAIGN_SOURCE_LIMIT] = {NULL};
+    char *command = command_text(argc, argv);
     argp_err_exit_status = COMMAND_USAGE;
-    if (argp_parse(&parser, argc, argv, 0, NULL, &chosen))
+    if (!command || argp_parse(&parser, argc, argv, 0, NULL, &chosen))
         return COMMAND_USAGE;
     if (!chosen.plan.allocator_count)
         options_add_all_allocators(&chosen.plan);
     chosen.plan.opened = opened;
     int status = look_at_sources(&chosen.plan);
-    if (status == COMMAND_DONE && chosen.folder) {
-        status = result_folder_open(&folder, chosen.folder, chosen.plan.resumes)
-                     ? COMMAND_ENVIRONMENT
-                     : COMMAND_DONE;
-        chosen.plan.folder = folder.working_path;
-    }
     if (status == COMMAND_DONE)
-        status = run(&chosen, &folder, argc, argv);
+        status = open_folder(&chosen, &folder);
+    if (status == COMMAND_DONE)
+        status = run(&chosen, &folder, command);
     result_folder_close(&folder);
     close_opened(&chosen.plan);
+    free(command);
     return status;
 }

@@ -105,6 +105,7 @@ bool options_set_seed(struct campaign_plan *plan, const char *text)
     if (!options_read_number("--seed", text, 0, UINT32_MAX, &number))
         return false;
     plan->seed = number;
+    plan->is_seed_given = true;
     return true;
 }
 

@@ -123,16 +123,18 @@ static unsigned mark_compared(const struct campaign_plan *plan,
     return count;
 }
 
-static void say_group(FILE *stream, const struct campaign_plan *plan,
-                      const struct campaign_results *results, const struct medians *medians,
-                      bool wants_traces, bool with_single_threaded)
+/* Says nothing where the group has no source, or as many as another one, `said`: then it is that.
+ * Returns how many it has. */
+static unsigned say_group(FILE *stream, const struct campaign_plan *plan,
+                          const struct campaign_results *results, const struct medians *medians,
+                          bool wants_traces, bool with_single_threaded, unsigned said)
 {
     bool is_compared[CAMPAIGN_SOURCE_LIMIT] = {false};
     const struct measure *measure = medians->measure;
     unsigned count =
         mark_compared(plan, results, medians, wants_traces, with_single_threaded, is_compared);
-    if (!count)
-        return;
+    if (!count || count == said)
+        return count;
     const char *best = NULL, *worst = NULL;
     double best_value = INFINITY, worst_value = 0;
     fprintf(stream, "%s, geometric mean over %u %s%s:", measure->title, count,
@@ -154,6 +156,7 @@ static void say_group(FILE *stream, const struct campaign_plan *plan,
         fprintf(stream, " %s is the %s, %s the %s at %.2f times as much.", best, measure->better,
                 worst, measure->worse, worst_value / best_value);
     fputc('\n', stream);
+    return count;
 }
 
 static void say(FILE *stream, const struct campaign_plan *plan,
@@ -163,9 +166,9 @@ static void say(FILE *stream, const struct campaign_plan *plan,
     for (unsigned j = 0; j < plan->allocator_count; j++)
         has_single_threaded |= target_find(plan->allocators[j])->single_threaded;
     for (int kind = 1; kind >= 0; kind--) {
-        say_group(stream, plan, results, medians, kind, false);
+        unsigned said = say_group(stream, plan, results, medians, kind, false, 0);
         if (has_single_threaded && kind)
-            say_group(stream, plan, results, medians, kind, true);
+            (void)say_group(stream, plan, results, medians, kind, true, said);
     }
 }
 

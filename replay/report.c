@@ -148,7 +148,7 @@ static void print_source(FILE *stream, const struct campaign_plan *plan,
 
 static void print_checks(FILE *stream, const struct campaign_results *results, const char *source)
 {
-    fprintf(stream, "%s: checked\n", source);
+    fprintf(stream, "%s: checks\n", source);
     for (size_t i = 0; i < results->row_count; i++) {
         const struct run_row *row = &results->rows[i];
         if (strcmp(row->source, source) || strcmp(row->mode, run_mode_names[RUN_CHECK]))

@@ -12,6 +12,7 @@
 #include "replay/command.h"
 #include "replay/csv.h"
 #include "replay/machine_facts.h"
+#include "replay/plan_file.h"
 #include "replay/report.h"
 #include "replay/verdicts.h"
 
@@ -93,7 +94,15 @@ static int check_not_interrupted(const struct result_folder *folder)
     return -EEXIST;
 }
 
-int result_folder_open(struct result_folder *folder, const char *path, bool resumes)
+static int begin(const struct result_folder *folder, const struct campaign_plan *plan)
+{
+    int error = make_folders(folder->working_path);
+    if (!error)
+        error = plan_file_write(folder->working_path, plan);
+    return error ? complain(folder->working_path, -error) : 0;
+}
+
+int result_folder_open(struct result_folder *folder, const char *path, struct campaign_plan *plan)
 {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
@@ -103,16 +112,13 @@ int result_folder_open(struct result_folder *folder, const char *path, bool resu
     if (!folder->final_path ||
         asprintf(&folder->working_path, "%s.partial", folder->final_path) < 0)
         return complain(path, ENOMEM);
+    plan->folder = folder->working_path;
     int error = check_replaceable(folder->final_path);
+    if (!error)
+        error = plan->resumes ? plan_file_compare(folder->working_path, plan)
+                              : check_not_interrupted(folder);
     folder->is_open = error == 0;
-    if (error || resumes)
-        return error;
-    error = check_not_interrupted(folder);
-    folder->is_open = error == 0;
-    if (error)
-        return error;
-    error = make_folders(folder->working_path);
-    return error ? complain(folder->working_path, -error) : 0;
+    return error || plan->resumes ? error : begin(folder, plan);
 }
 
 static int finish(const struct result_folder *folder, FILE *stream)
@@ -127,7 +133,7 @@ static int finish(const struct result_folder *folder, FILE *stream)
 }
 
 int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
-                           const struct campaign_results *results, int argc, char **argv)
+                           const struct campaign_results *results, const char *command)
 {
     FILE *stream = csv_open(folder->working_path, "summary.csv", "we");
     if (stream)
@@ -158,10 +164,8 @@ int result_folder_describe(const struct result_folder *folder, const struct camp
         return error;
 
     stream = csv_open(folder->working_path, "command.txt", "we");
-    for (int i = 0; stream && i < argc; i++)
-        fprintf(stream, "%s%s", i ? " " : "", argv[i]);
     if (stream)
-        fprintf(stream, "\nseed %llu\n", (unsigned long long)plan->seed);
+        fprintf(stream, "%s\nseed %llu\n", command, (unsigned long long)plan->seed);
     return finish(folder, stream);
 }
 
@@ -170,6 +174,7 @@ int result_folder_commit(struct result_folder *folder)
     /* Two renames, not one exchange: the older folder may not exist. In between it is only ever
      * moved, not lost. */
     char *older;
+    plan_file_remove(folder->working_path);
     if (asprintf(&older, "%s.older", folder->final_path) < 0)
         return complain(folder->final_path, ENOMEM);
     int error = remove_tree(older); /* of a commit that was cut off between its renames */
@@ -185,6 +190,13 @@ int result_folder_commit(struct result_folder *folder)
     free(folder->working_path);
     folder->working_path = NULL;
     return 0;
+}
+
+void result_folder_discard(struct result_folder *folder)
+{
+    if (folder->is_open)
+        remove_tree(folder->working_path);
+    folder->is_open = false;
 }
 
 void result_folder_close(struct result_folder *folder)

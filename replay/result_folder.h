@@ -10,19 +10,25 @@ struct result_folder {
     bool is_open;
 };
 
-/* Makes an empty working folder beside `path`, parents included; or, to resume, takes the one that
- * was left there. Refuses a path that holds anything but a campaign, and without `resumes` one
- * beside which a campaign was cut off. Prints a message and returns -errno on failure. */
-int result_folder_open(struct result_folder *folder, const char *path, bool resumes);
+/* Makes a working folder beside `path`, parents included, with nothing but what the campaign is
+ * begun with; or, to resume (plan->resumes), takes the one that was left there, whose seed the plan
+ * gets. Refuses a path that holds anything but a campaign, without resuming one beside which a
+ * campaign was cut off, and resuming one that was begun otherwise (-EINVAL). Sets plan->folder.
+ * Prints a message and returns -errno on failure. */
+int result_folder_open(struct result_folder *folder, const char *path, struct campaign_plan *plan);
 
 /* Writes summary.csv, verdicts.csv, machine.txt, command.txt and overview.txt. Prints a message and
  * returns -errno on failure. */
 int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
-                           const struct campaign_results *results, int argc, char **argv);
+                           const struct campaign_results *results, const char *command);
 
 /* Puts the working folder in the place of an older one. Prints a message and returns -errno on
  * failure. */
 int result_folder_commit(struct result_folder *folder);
+
+/* Removes the working folder, for a campaign that measured nothing: what stood there before is
+ * worth more. */
+void result_folder_discard(struct result_folder *folder);
 
 /* Frees the paths. Where the folder was not committed, what was written stays, and a message says
  * where. */

@@ -143,12 +143,24 @@ static void fill_memory(struct run_row *row, const struct run_outcome *outcome)
     }
 }
 
-void run_row_fill(struct run_row *row, const struct run_identity *identity,
-                  const struct run_outcome *outcome, const char *error)
+static void begin_row(struct run_row *row, const struct run_identity *identity)
 {
     memset(row, 0, sizeof *row);
     forget_numbers(row);
     fill_identity(row, identity);
+}
+
+void run_row_skip(struct run_row *row, const struct run_identity *identity, const char *reason)
+{
+    begin_row(row, identity);
+    row->status = "skipped";
+    snprintf(row->error, sizeof row->error, "%s", reason);
+}
+
+void run_row_fill(struct run_row *row, const struct run_identity *identity,
+                  const struct run_outcome *outcome, const char *error)
+{
+    begin_row(row, identity);
     if (!outcome) {
         row->status = "failed";
         snprintf(row->error, sizeof row->error, "%s", error);

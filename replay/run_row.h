@@ -42,6 +42,9 @@ struct run_identity {
 void run_row_fill(struct run_row *row, const struct run_identity *identity,
                   const struct run_outcome *outcome, const char *error);
 
+/* Fills the row of a run that is left out. */
+void run_row_skip(struct run_row *row, const struct run_identity *identity, const char *reason);
+
 bool run_row_is_ok(const struct run_row *row);
 
 /* The calls of a source: its events without starts and ends of threads. */

@@ -101,6 +101,48 @@ mkdir "$folder/other.partial" && echo 'schema_version,allocator' >"$folder/other
 expect 3 'other columns' replay -a system -r 1 -o "$folder/other" --resume $small
 expect 3 'no campaign to take up' replay -a system -r 1 -o "$folder/none" --resume $small
 expect 2 'needs the folder' replay -a system -r 1 --resume $small
+# Nor with anything else than what it was begun with, but for the seed, which is its own.
+begin_and_stop() { # OPTION...
+    rm -rf "$folder/begun.partial"
+    "$heaplab" replay "$@" -r 10000 -m throughput -o "$folder/begun" $small >/dev/null 2>&1 &
+    for attempt in $(seq 300); do
+        grep -q ',ok,' "$folder/begun.partial/runs.csv" 2>/dev/null && break
+        sleep 0.1
+    done
+    kill $! && wait $!
+}
+begin_and_stop -a system,mem
+resume() { # STATUS WORDS OPTION...
+    status=$1 words=$2
+    shift 2
+    expect "$status" "$words" replay --resume -o "$folder/begun" -m throughput "$@"
+}
+resume 2 "'throughput: 10000 runs' where 'throughput: 1 runs'" -a system,mem -r 1 $small
+resume 2 "'allocator: mem' where 'throughput" -a system -r 10000 $small
+resume 2 "where 'source: random'" -a system,mem -r 10000 random
+resume 2 "'touch: page' where 'touch: full'" -a system,mem -r 10000 -t full $small
+resume 2 "where 'seed: 1'" -a system,mem -r 10000 -s 1 $small
+sed -i 's/10000 runs/3 runs/' "$folder/begun.partial/plan.txt"
+kept=$(sed -n 's/^seed: //p' "$folder/begun.partial/plan.txt")
+resume 0 'ns/call' -a system,mem -r 3 $small
+grep -qx "seed $kept" "$folder/begun/command.txt" || wrong "the seed is not $kept: $(cat "$folder/begun/command.txt")"
+[ ! -e "$folder/begun/plan.txt" ] || wrong 'plan.txt is left'
+[ "$(head -n 1 "$folder/begun/command.txt")" = "heaplab replay --resume -o $folder/begun -m throughput -a system,mem -r 3 $small" ] ||
+    wrong "not the command line: $(cat "$folder/begun/command.txt")"
+# What can't be measured is told, and where nothing can what stood in the folder stays.
+threads=larson:threads=2,generations=1,replacements=100
+expect 0 'mem .*skipped' replay -a mem,mem_ts -m throughput -r 1 $threads
+expect 0 ',mem,,"larson.*,skipped,it plays sources of one thread' replay -a mem,mem_ts -m throughput -r 1 -f csv $threads
+expect 3 'nothing was measured' replay -a mem -r 1 -o "$folder/begun" $threads
+grep -q ',mem,.*,ok,' "$folder/begun/runs.csv" || wrong 'an older campaign was lost'
+[ ! -e "$folder/begun.partial" ] || wrong 'a campaign of nothing is left'
+expect 3 'manages nothing that could be checked' replay -a null -m check $small
+expect 3 'nothing was measured' bench -q -a /nowhere/libnone.so -o "$folder/begun"
+expect 2 'different campaigns; choose one' bench --quick --full
+expect 0 '' replay -a system -r 1 -m throughput,memory -o "$folder/two words" $small
+[ "$(head -n 1 "$folder/two words/command.txt")" = "heaplab replay -a system -r 1 -m throughput,memory -o '$folder/two words' $small" ] ||
+    wrong "no shell reads this: $(cat "$folder/two words/command.txt")"
+[ "$(grep -c 'geometric mean' "$folder/two words/overview.txt")" -eq 2 ] || wrong 'the overview says a thing twice'
 # Nobody's files are replaced, and no interrupted campaign.
 mkdir "$folder/mine" && echo precious >"$folder/mine/notes.md"
 expect 3 'holds notes.md' replay -a system -r 1 -o "$folder/mine" $small
