@@ -60,22 +60,33 @@ static volatile sig_atomic_t is_stopped;
  * written: an interrupt ends the program at once. */
 static volatile sig_atomic_t is_reading;
 
+/* Whether what is measured is also written to a folder. */
+static volatile sig_atomic_t has_folder;
+
+static void say_interrupted(void)
+{
+    static const char said[] = "heaplab: interrupted while a source was read",
+                      resume[] = "; --resume takes up what was measured";
+    ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
+    if (has_folder)
+        written = write(STDERR_FILENO, resume, sizeof resume - 1);
+    written = write(STDERR_FILENO, "\n", 1);
+    (void)written;
+}
+
 static void stop(int signal_number)
 {
-    static const char said[] =
-        "heaplab: interrupted while a source was read; --resume takes up what "
-        "was measured with -o\n";
     (void)signal_number;
     is_stopped = 1;
     if (is_reading) {
-        ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
-        (void)written;
+        say_interrupted();
         _exit(COMMAND_ENVIRONMENT);
     }
 }
 
-static void catch_interrupts(void)
+static void catch_interrupts(const struct campaign_plan *plan)
 {
+    has_folder = plan->folder != NULL;
     const struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -129,6 +140,14 @@ static int no_memory(const struct campaign *campaign)
     return -ENOMEM;
 }
 
+/* What is wrong with NAME, where that reads "NAME: what is wrong". */
+static const char *without_name(const char *error, const char *name)
+{
+    size_t length = strlen(name);
+    return !strncmp(error, name, length) && !strncmp(error + length, ": ", 2) ? error + length + 2
+                                                                              : error;
+}
+
 static void report_run(struct campaign *campaign, unsigned allocator, const struct run_row *row)
 {
     if (!strcmp(row->status, "failed")) {
@@ -139,7 +158,7 @@ static void report_run(struct campaign *campaign, unsigned allocator, const stru
         campaign->results->skipped_count++;
         if (!campaign->is_missing[allocator]) {
             progress_clear(&campaign->progress);
-            message("%s is left out: %s", row->allocator, row->error);
+            message("%s is left out: %s", row->allocator, without_name(row->error, row->allocator));
         }
         campaign->is_missing[allocator] = true;
     }
@@ -356,8 +375,8 @@ static bool is_affordable(const struct campaign *campaign, enum run_mode mode, s
            !budget_is_spent(campaign);
 }
 
-static int run_mode(struct campaign *campaign, struct trace_source *source, enum run_mode mode,
-                    struct span span)
+static int run_mode(struct campaign *campaign, struct trace_source *source, unsigned place,
+                    enum run_mode mode, struct span span)
 {
     struct block block = {.source = source, .mode = mode, .overhead_ns = NAN};
     struct runner_options options = {
@@ -371,7 +390,7 @@ static int run_mode(struct campaign *campaign, struct trace_source *source, enum
     progress_show(&campaign->progress, source->name, "decoding");
     int error = runner_open(&block.runner, source, &options);
     if (error) {
-        report_source(campaign, source->name, &source->error);
+        report_source(campaign, campaign->plan->sources[place], &source->error);
         return 0;
     }
     block.plays_abreast = runner_plays_abreast(block.runner);
@@ -466,9 +485,12 @@ static int run_source(struct campaign *campaign, unsigned place)
         {plan->measures_latency, RUN_LATENCY, plan->latency_repetitions, plan->latency_repetitions},
         {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions, plan->memory_repetitions},
     };
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !is_stopped; i++)
+    unsigned unreadable = results->unreadable_count;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !is_stopped &&
+                       results->unreadable_count == unreadable;
+         i++)
         if (steps[i].is_wanted)
-            error = run_mode(campaign, source, steps[i].mode,
+            error = run_mode(campaign, source, place, steps[i].mode,
                              (struct span){1, steps[i].last, steps[i].planned});
     trace_source_close(source);
     return error;
@@ -488,7 +510,7 @@ static int run_further(struct campaign *campaign, unsigned place)
     if (!source)
         return 0;
     source->name = results->source_names[place];
-    int error = run_mode(campaign, source, RUN_THROUGHPUT,
+    int error = run_mode(campaign, source, results->plan_places[place], RUN_THROUGHPUT,
                          (struct span){had + 1, last, campaign->plan->repetitions});
     trace_source_close(source);
     return error;
@@ -577,7 +599,7 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         error = open_file(&campaign, "occupancy.csv", &campaign.occupancy, occupancy_write_header);
     if (!error && plan->measures_latency)
         error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
-    catch_interrupts();
+    catch_interrupts(plan);
     for (unsigned i = 0; i < plan->source_count && !error && !is_stopped; i++)
         error = run_source(&campaign, i);
     if (plan->measures_throughput && plan->control_width > 0 && !error && !is_stopped)

@@ -1,9 +1,11 @@
 /* heaplab export: writes a trace as text. */
 #include <argp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "replay/command.h"
 #include "replay/file_pair.h"
+#include "replay/sources.h"
 #include "traces/text.h"
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -47,12 +49,16 @@ int cmd_export(int argc, char **argv)
         .options = option_list,
         .parser = parse_option,
         .args_doc = "IN OUT",
-        .doc = "Writes the trace IN as text, one event a line; '-' is standard output. "
+        .doc = "Writes the trace IN, a file or a shipped trace's name, as text, one event a line; "
+               "'-' is standard output. "
                "'heaplab import' reads it back.",
     };
     struct file_pair files = {0};
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &files))
         return COMMAND_USAGE;
-    return export_text(files.in, files.out);
+    char *path = source_trace_path(files.in);
+    int status = path ? export_text(path, files.out) : COMMAND_ENVIRONMENT;
+    free(path);
+    return status;
 }

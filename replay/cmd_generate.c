@@ -114,7 +114,9 @@ int cmd_generate(int argc, char **argv)
         &source, options.workload, &error);
     if (failure) {
         message_trace_error(options.workload, &error);
-        return COMMAND_USAGE;
+        /* As in replay: what is spelt wrong, or a trace that is. */
+        bool is_spelling = failure == -EINVAL || !source_is_model(options.workload);
+        return is_spelling ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
     }
     int status = generate(source, &options);
     trace_source_close(source);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "replay/command.h"
+#include "replay/sources.h"
 
 #define BATCH_EVENTS 256
 /* Bucket 0 holds 0; bucket b holds 2^(b-1) to 2^b - 1. */
@@ -255,7 +256,7 @@ static void print_csv(const char *path, const struct trace_source *source,
 
 /* ---- the command ---- */
 
-static int show(const char *path, bool csv)
+static int show_file(const char *path, bool csv)
 {
     struct trace_source *source;
     struct trace_error error;
@@ -274,6 +275,14 @@ static int show(const char *path, bool csv)
     }
     free(profile.births);
     trace_source_close(source);
+    return status;
+}
+
+static int show(const char *text, bool csv)
+{
+    char *path = source_trace_path(text);
+    int status = path ? show_file(path, csv) : COMMAND_ENVIRONMENT;
+    free(path);
     return status;
 }
 

@@ -73,7 +73,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
          !strcmp(argument, "workloads")))
         *wanted = argument;
     else if (key == ARGP_KEY_ARG)
-        argp_error(state, "'%s' can't be listed; allocators, traces and workloads can", argument);
+        argp_error(state,
+                   *wanted ? "'%s' is one too many; name one of allocators, traces and workloads, "
+                             "or none for all"
+                           : "'%s' can't be listed; allocators, traces and workloads can",
+                   argument);
     else
         return ARGP_ERR_UNKNOWN;
     return 0;

@@ -141,6 +141,15 @@ static int print_table(const struct verdicts *verdicts, const struct contest *co
     return error;
 }
 
+static bool has_figures(const struct campaign_results *results, enum verdict_metric metric)
+{
+    enum run_mode mode = metric == METRIC_TIME ? RUN_THROUGHPUT : RUN_MEMORY;
+    for (size_t i = 0; i < results->row_count; i++)
+        if (!strcmp(results->rows[i].mode, run_mode_names[mode]))
+            return true;
+    return false;
+}
+
 /* All tables of one of our allocators. *has_any is set where there is one. */
 static int print_contest(const struct verdicts *verdicts, const struct contest *contest,
                          const bool *has_threads, bool *has_any)
@@ -162,7 +171,8 @@ static int print_contest(const struct verdicts *verdicts, const struct contest *
         return 0;
     over_all.group = group;
     for (enum verdict_metric metric = 0; metric < METRIC_COUNT; metric++)
-        for (unsigned i = 0; i < peer_count && !error; i += PEERS_ABREAST) {
+        for (unsigned i = 0; has_figures(results, metric) && i < peer_count && !error;
+             i += PEERS_ABREAST) {
             over_all.metric = metric;
             *has_any = true;
             error = print_table(verdicts, contest, &over_all, peers + i,

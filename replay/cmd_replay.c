@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
     {"format", 'f', "FORMAT", 0, "table or csv, on standard output (table)", 0},
     {"resume", 'c', NULL, 0, "take up the campaign that was cut off in the same folder", 0},
     {"seed", 's', "NUMBER", 0, "of the order of runs (the time)", 0},
-    {"limit", 'l', "SECONDS", 0, "give up a run that takes longer, 0 for never (600)", 0},
+    {"limit", 'l', "SECONDS", 0,
+     "give up a run that takes longer, 0 for never; reading a source is no run (600)", 0},
     {0},
 };
 
@@ -123,7 +124,7 @@ static const struct argp parser = {
            "trace's name, or "
            "WORKLOAD[:key=value,...]. Exit status: 0 done; 1 a run failed or a check found a "
            "defect; 2 usage; 3 input, "
-           "output or the machine was in the way.",
+           "output or the machine was in the way, or an interrupt.",
 };
 
 /* Opens every source once before anything runs, so that a slip in the last one does not cost the

@@ -23,7 +23,7 @@ static const struct command commands[] = {
     {"info", "TRACE...", "what a trace holds, and whether it is sound", cmd_info},
     {"plot", "DIR", "draw the charts of a campaign", cmd_plot},
     {"ratios", "DIR", "a campaign's ratios of liballocator to each other allocator", cmd_ratios},
-    {"bench", "[--quick|--full] [-o FOLDER]",
+    {"bench", "[--quick|--full|--long] [-o FOLDER]",
      "the shipped traces and workloads on every allocator, with charts", cmd_bench},
     {"compare", "[-a NAME,...] [-r RUNS] -- COMMAND [ARGUMENT...]",
      "run a program for real under each allocator", cmd_compare},
@@ -38,7 +38,7 @@ static void print_help(FILE *stream)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(stream, "  %-9s %-48s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].summary);
-    fputs("\n'heaplab COMMAND --help' tells more.\n", stream);
+    fputs("\n'heaplab help COMMAND' tells more.\n", stream);
 }
 
 /* Whether all that was printed got out: a full disk shows only when the buffer is written. */
@@ -50,37 +50,56 @@ static int results_arrived(void)
     return 0;
 }
 
+/* Runs a subcommand, of which argv[0] is the name. */
+static int run(const struct command *command, int argc, char **argv)
+{
+    char *program;
+    if (asprintf(&program, "heaplab %s", command->name) < 0)
+        return COMMAND_ENVIRONMENT;
+    argv[0] = program;
+    /* A limit of file size is then an error like a full disk, which is told. Programs that are run
+     * for their own sake keep the default. */
+    if (command->run != cmd_record && command->run != cmd_compare)
+        signal(SIGXFSZ, SIG_IGN);
+    int status = command->run(argc, argv);
+    free(program);
+    return results_arrived() ? status : COMMAND_ENVIRONMENT;
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(name, commands[i].name))
+            return &commands[i];
+    message("no command '%s'; 'heaplab help' lists them", name);
+    return NULL;
+}
+
+static int help(const char *name)
+{
+    char option[] = "--help", *arguments[] = {NULL, option, NULL};
+    const struct command *command = name ? find(name) : NULL;
+    if (!name)
+        print_help(stdout);
+    else if (command)
+        return run(command, 2, arguments);
+    return name ? COMMAND_USAGE : COMMAND_DONE;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
         return COMMAND_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-        print_help(stdout);
-        return COMMAND_DONE;
-    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+        return help(argv[2]);
     if (!strcmp(argv[1], "--version")) {
         puts("heaplab " HEAPLAB_VERSION);
         return COMMAND_DONE;
     }
     if (!strcmp(argv[1], CHILD_COMMAND))
         return child_main(argc - 1, argv + 1);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(argv[1], commands[i].name))
-            continue;
-        char *program;
-        if (asprintf(&program, "heaplab %s", commands[i].name) < 0)
-            return COMMAND_ENVIRONMENT;
-        argv[1] = program;
-        /* A limit of file size is then an error like a full disk, which is told. Programs that are
-         * run for their own sake keep the default. */
-        if (commands[i].run != cmd_record && commands[i].run != cmd_compare)
-            signal(SIGXFSZ, SIG_IGN);
-        int status = commands[i].run(argc - 1, argv + 1);
-        free(program);
-        return results_arrived() ? status : COMMAND_ENVIRONMENT;
-    }
-    message("no command '%s'; 'heaplab help' lists them", argv[1]);
-    return COMMAND_USAGE;
+    const struct command *command = find(argv[1]);
+    return command ? run(command, argc - 1, argv + 1) : COMMAND_USAGE;
 }

@@ -132,6 +132,12 @@ static bool is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+char *source_trace_path(const char *text)
+{
+    char *path = is_file(text) ? NULL : shipped_path(text);
+    return path ? path : strdup(text);
+}
+
 /* -ENOENT: no trace of that name. */
 static int open_trace(struct trace_source **source, const char *text, struct trace_error *error)
 {
@@ -157,7 +163,8 @@ int source_open_model(struct trace_source **source, const char *text, struct tra
     struct trace_source *trace;
     struct model *model;
     error->message[0] = '\0';
-    int failure = open_trace(&trace, trace_name, error);
+    bool is_named = *trace_name != '\0';
+    int failure = is_named ? open_trace(&trace, trace_name, error) : -ENOENT;
     free(trace_name);
     if (failure == -ENOENT && !error->message[0]) {
         error->byte_offset = UINT64_MAX;
@@ -166,7 +173,7 @@ int source_open_model(struct trace_source **source, const char *text, struct tra
                  "'heaplab list traces' shows those");
     }
     if (failure)
-        return failure;
+        return is_named ? failure : -EINVAL;
     failure = model_fit(&model, trace, error);
     trace_source_close(trace);
     return failure ? failure : model_open(source, model, text, error);

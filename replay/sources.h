@@ -13,6 +13,10 @@
 int source_open(struct trace_source **source, const char *text, bool *is_trace,
                 struct trace_error *error);
 
+/* The path of the trace that the text names, a file or a shipped trace, or the text itself where it
+ * names neither; a string of the caller's, or NULL where memory ran out. */
+char *source_trace_path(const char *text);
+
 /* Whether the text is "model:...", and what opens it: "model:TRACE" or "model:TRACE,key=value,...",
  * with the name of a file or of a shipped trace, to which a model is fitted. Returns 0 or -errno
  * with *error set. */

@@ -13,10 +13,15 @@ small=random:allocations=2000
 expect 2 'Usage: heaplab'
 expect 0 'Usage: heaplab' help
 expect 2 "no command 'frobnicate'" frobnicate
+expect 0 'Usage: heaplab replay' help replay
+expect 2 "no command 'frobnicate'" help frobnicate
 expect 0 'mem_ts' list allocators
 expect 0 'leaky .*losing one free in ten: a control' list allocators
 expect 0 'checkerboard' list workloads
 expect 2 "'nothing' can't be listed" list nothing
+expect 2 "'traces' is one too many" list allocators traces
+expect 0 'events' info jq
+expect 0 '^# heaplab text' export jq -
 
 expect 0 'ns/call' replay -a system,null -r 1 $small
 expect 0 'nothing below that is claimed' replay -a system -m latency $small
@@ -79,7 +84,12 @@ expect 2 'write model:TRACE with the name of a trace' generate model: -o "$folde
 expect 3 'empty' replay "model:$folder/empty.trace"
 expect 0 'model:TRACE' list workloads
 head -c 300 "$folder/good.trace" >"$folder/cut.trace"
-expect 3 'cut.trace: byte' replay "$folder/cut.trace"
+expect 3 "^heaplab: $folder/cut.trace: byte" replay "$folder/cut.trace"
+head -c -1000 "$folder/good.trace" >"$folder/cut.trace"
+expect 3 "^heaplab: $folder/cut.trace: byte" replay "$folder/cut.trace"
+[ "$(printf '%s\n' "$output" | grep -c 'cut.trace: byte')" -eq 1 ] || wrong "said twice: $output"
+expect 3 'model' generate "model:$folder/cut.trace" -o "$folder/none.trace"
+expect 2 'write model:TRACE' replay model:
 
 expect 0 'ns/call' replay -a system,null -r 2 -o "$folder/made/results" $small
 for file in runs.csv timeline.csv summary.csv machine.txt command.txt overview.txt; do
