@@ -6,7 +6,7 @@
 #include "allocator/depot.h"
 #include "allocator/large.h"
 #include "allocator/slab_sets.h"
-#include "allocator/zone.h"
+#include "allocator/waiting.h"
 
 enum {
     /* Looks between two steps at the pace of traffic: 640 slow calls, some 100 us. */
@@ -40,19 +40,10 @@ enum {
     QUIET_MS = 4,
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
     QUIET_BYTES = 256 << 10,
-    QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT,
-    /* What was freed and is not to stay waits for so many looks, after so many allocations each,
-     * at which it neither grows nor shrinks any further (EXPERIMENTS.md, "What giving memory back
-     * costs"). */
-    WAITING_ALLOCATIONS = 16,
-    WAITING_TURNS = 8,
-    /* Then of what is left of it such a part goes at each look, and 4 MiB at least, some 200 us: no
-     * allocation pays for all of it but that of a large object, nor does each of many parts look
-     * through a large heap. */
-    SETTLE_PARTS = 4
+    QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT
 };
 
-/* Guarded by its lock, but for `looks` and `allocations`, and `rounds` where it is read. */
+/* Guarded by its lock, but for `looks`, and `rounds` where it is read. */
 static struct {
     struct lock lock;
     unsigned looks;
@@ -64,13 +55,6 @@ static struct {
     uint64_t quiet_ms; /* when the while began of which is asked whether it is quiet */
     bool has_stepped;  /* since then */
     size_t grown_units, owned_units; /* the zone's, at the last look */
-    unsigned allocations;            /* since it was looked at last */
-    /* The most units that waited at such looks, and the least since. */
-    size_t most_waiting, least_waiting;
-    size_t purged_units; /* the zone's, when it began to be looked at */
-    unsigned turns;      /* looks at which it was neither more nor less */
-    bool is_settling;    /* what waited goes */
-    size_t left_units;   /* of it */
 } decay;
 
 /* Most of what went when an interval began was needed again before it ended: the next ones last
@@ -156,160 +140,6 @@ static void note_growth(void)
     large_note_growth((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
-/* The units that lie dirty and those that decay gave meanwhile: what the program took back is
- * missing, what went for another reason is not.  As the next three, needs the zone's lock, too. */
-static size_t waiting_units(void)
-{
-    return zone.dirty_units + (zone.purged_units - decay.purged_units);
-}
-
-static void begin_watching(void)
-{
-    decay.purged_units = zone.purged_units;
-    decay.most_waiting = decay.least_waiting = zone.dirty_units;
-    decay.turns = 0;
-    decay.is_settling = false;
-}
-
-/* Whether the program neither goes on freeing more than it allocates nor goes on taking back what
- * waits: either comes to an end by itself, but more and less in turn might not. */
-static bool is_turning(void)
-{
-    size_t units = waiting_units();
-
-    decay.turns++;
-    if (units > decay.most_waiting) {
-        decay.most_waiting = decay.least_waiting = units;
-        decay.turns = 0;
-    } else if (units < decay.least_waiting) {
-        decay.least_waiting = units;
-        decay.turns = 0;
-    }
-    return decay.turns == WAITING_TURNS;
-}
-
-static void begin_settling(void)
-{
-    size_t units = waiting_units();
-
-    decay.is_settling = true;
-    if (units < decay.most_waiting)
-        zone_want(decay.most_waiting - units);
-}
-
-/* Needs the lock. */
-static void begin_waiting(void)
-{
-    if (zone.is_waiting)
-        return;
-    lock_take(&zone.lock);
-    /* Some of it may have gone or been taken since. */
-    bool has_excess = zone_update_excess();
-    begin_watching();
-    lock_drop(&zone.lock);
-    if (!has_excess)
-        return;
-    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&zone.is_waiting, true, __ATOMIC_RELAXED);
-    slab_close_frequent_way();
-}
-
-/* Needs the lock. */
-static void end_waiting(void)
-{
-    __atomic_store_n(&zone.is_waiting, false, __ATOMIC_RELAXED);
-    slab_open_frequent_way();
-}
-
-/* A part of what waits goes where waiting is over, and all of it at once for `is_over`.  Needs the
- * lock. */
-static void look_at_waiting(bool is_over)
-{
-    bool is_settled = false;
-
-    lock_take(&zone.lock);
-    /* The program frees more than it allocates again. */
-    if (decay.is_settling && zone.dirty_units > decay.left_units + PROOF_UNITS)
-        begin_watching();
-    if (!decay.is_settling && (is_over || is_turning() || !zone_update_excess()))
-        begin_settling();
-    if (decay.is_settling) {
-        is_settled = zone_settle(is_over ? 1 : SETTLE_PARTS);
-        decay.left_units = zone.dirty_units;
-    }
-    lock_drop(&zone.lock);
-    __atomic_store_n(&decay.allocations, 0, __ATOMIC_RELAXED);
-    if (is_settled)
-        end_waiting();
-}
-
-/* Between a thread's store and its load of what another stores before it loads that. */
-static void order_with_others(void)
-{
-    if (!os_is_single_threaded())
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-/* Others may have found the lock taken, or the waiting not over yet, and left it to us to begin. */
-static void drop_lock(void)
-{
-    lock_drop(&decay.lock);
-    order_with_others();
-    decay_note_free();
-}
-
-/* What is not to stay goes at once: of many threads some always free more than they allocate, and
- * waiting would make all of them slow meanwhile.  Needs the lock; the next call does the rest. */
-static void settle_a_part(void)
-{
-    lock_take(&zone.lock);
-    (void)zone_settle(SETTLE_PARTS);
-    lock_drop(&zone.lock);
-}
-
-void decay_begin_waiting(void)
-{
-    order_with_others();
-    if (decay_waits() || lock_is_taken(&decay.lock) || !lock_try(&decay.lock))
-        return;
-    if (places_are_crowded()) {
-        settle_a_part();
-        lock_drop(&decay.lock);
-        return;
-    }
-    begin_waiting();
-    drop_lock();
-}
-
-static void try_to_look(bool is_over)
-{
-    /* Or else the next call does it. */
-    if (!lock_try(&decay.lock))
-        return;
-    if (zone.is_waiting)
-        look_at_waiting(is_over);
-    drop_lock();
-}
-
-void decay_count_alloc(void)
-{
-    if (__atomic_add_fetch(&decay.allocations, 1, __ATOMIC_RELAXED) >= WAITING_ALLOCATIONS)
-        try_to_look(false);
-}
-
-void decay_cancel_waiting(void)
-{
-    lock_take(&decay.lock);
-    if (zone.is_waiting)
-        end_waiting();
-    drop_lock();
-}
-
-void decay_end_waiting(void)
-{
-    try_to_look(true);
-}
-
 unsigned decay_look(const struct place *large_place)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
@@ -330,10 +160,10 @@ unsigned decay_look(const struct place *large_place)
             step();
         }
         /* What waits is looked at often enough. */
-        if (ends_quiet_while(now_ms, is_step || is_late) && !zone.is_waiting)
+        if (ends_quiet_while(now_ms, is_step || is_late) && !waiting_is_on())
             give_some();
         note_growth();
-        drop_lock();
+        lock_drop(&decay.lock);
     }
     large_look(large_place, is_late ? UINT_MAX : looks_per_large);
     if (is_late)

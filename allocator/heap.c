@@ -7,6 +7,7 @@
 #include "allocator/decay.h"
 #include "allocator/fault.h"
 #include "allocator/large.h"
+#include "allocator/waiting.h"
 
 static const void *owner_of(const struct heap *heap)
 {
@@ -54,7 +55,7 @@ void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
     (void)block_front_flush(&heap->block_front, heap->own_blocks);
-    decay_note_free();
+    waiting_note_free();
 }
 
 /* What a front holds keeps whole slabs from going back, so that it is emptied once in a while. */
@@ -75,7 +76,7 @@ static NOINLINE void hold_in_place(struct heap *heap, void *ptr, size_t size)
 {
     count_slow_call(heap);
     block_front_hold_in_place(&heap->block_front, heap->own_blocks, ptr, size);
-    decay_note_free();
+    waiting_note_free();
 }
 
 /* A block that the front refuses. */
@@ -83,7 +84,7 @@ static NOINLINE void free_refused(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
     (void)arena_free(ptr, heap->own_blocks);
-    decay_note_free();
+    waiting_note_free();
 }
 
 static inline bool is_slab_size(size_t bytes)
@@ -158,7 +159,7 @@ static void *take_small(struct heap *heap, size_t bytes)
     struct slab_set *slabs = heap_slabs_of(heap);
     ptr = front_refill(&heap->front, slabs, size_class);
     note_crowd(heap);
-    decay_note_free();
+    waiting_note_free();
     unsigned sampled = samples_for(heap);
     if (sampled > 0)
         slab_sample(slabs, bytes, sampled * (front_held(&heap->front, UNIT_SLAB + size_class) + 1));
@@ -232,8 +233,8 @@ static void *take_block(struct heap *heap, size_t bytes, size_t align)
 
 static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
-    if (decay_waits())
-        decay_end_waiting();
+    if (waiting_is_on())
+        waiting_end();
     count_slow_call(heap);
     bytes = bytes ? bytes : 1;
     void *ptr = large_alloc(&heap->large_place, bytes, align, zeroed, owner_of(heap));
@@ -271,7 +272,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
         align = MEM_ALIGNMENT;
     if (checked_is_on())
         return checked_alloc(heap, bytes, align, zeroed);
-    decay_note_alloc();
+    waiting_note_alloc();
 
     /* A multiple of the alignment gets a class that is one too. */
     size_t rounded = ((bytes ? bytes : 1) + align - 1) & ~(align - 1);
@@ -293,7 +294,7 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
 /* A block, `held` where the front held one. */
 static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, bool zeroed)
 {
-    decay_note_alloc();
+    waiting_note_alloc();
     void *ptr = held ? held : take_block(heap, bytes, MEM_ALIGNMENT);
     if (!ptr)
         return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
@@ -303,7 +304,7 @@ static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, b
 /* A small object that the front doesn't hold. */
 static NOINLINE void *alloc_small(struct heap *heap, size_t bytes, bool zeroed)
 {
-    decay_note_alloc();
+    waiting_note_alloc();
     void *ptr = take_small(heap, bytes ? bytes : 1);
     if (!ptr)
         return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
@@ -317,7 +318,7 @@ void *heap_alloc(struct heap *heap, size_t bytes, size_t align, bool zeroed)
     if (!is_block_size(bytes))
         return alloc_small(heap, bytes, zeroed);
     void *ptr = pop_block(heap, bytes, MEM_ALIGNMENT);
-    if (!ptr || decay_waits())
+    if (!ptr || waiting_is_on())
         return alloc_block(heap, ptr, bytes, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
 }
@@ -326,7 +327,7 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 {
     count_slow_call(heap);
     front_spill(&heap->front, heap_slabs_of(heap), kind, ptr);
-    decay_note_free();
+    waiting_note_free();
 }
 
 static void free_block(struct heap *heap, void *ptr)
@@ -334,7 +335,7 @@ static void free_block(struct heap *heap, void *ptr)
     count_slow_call(heap);
     size_t usable = block_front_pass(&heap->block_front, heap->own_blocks, ptr);
     count_free(heap, usable);
-    decay_note_free();
+    waiting_note_free();
 }
 
 static void free_large(struct heap *heap, void *ptr)

@@ -7,6 +7,7 @@
 #include "allocator/decay.h"
 #include "allocator/depot.h"
 #include "allocator/large.h"
+#include "allocator/waiting.h"
 
 struct heap heap_plain COLD_DATA;
 struct heap heap_none COLD_DATA;
@@ -133,7 +134,7 @@ size_t heaps_trim(bool plain_too)
     decay_change_lock(lock_drop);
     size_t trimmed = arena_trim();
     trimmed += zone_trim();
-    decay_cancel_waiting();
+    waiting_cancel();
     return trimmed + large_decay(true);
 }
 
@@ -247,6 +248,7 @@ static void before_fork(void)
     lock_take(&registry_lock);
     lock_take(&shared_lock);
     decay_change_lock(lock_take);
+    waiting_change_lock(lock_take);
     places_change_lock(lock_take);
     change_slab_and_block_locks(lock_take);
     lock_take(&zone.growth_lock);
@@ -263,6 +265,7 @@ static void after_fork(void (*release)(struct lock *))
     release(&zone.growth_lock);
     change_slab_and_block_locks(release);
     places_change_lock(release);
+    waiting_change_lock(release);
     decay_change_lock(release);
     release(&shared_lock);
     release(&registry_lock);

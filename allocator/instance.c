@@ -6,8 +6,8 @@
 
 #include "allocator/api.h"
 #include "allocator/checked.h"
-#include "allocator/decay.h"
 #include "allocator/large.h"
+#include "allocator/waiting.h"
 
 struct mem_heap {
     struct heap heap;
@@ -45,7 +45,7 @@ void mem_heap_destroy(mem_heap_t *instance)
     slab_give_all(&instance->slabs);
     block_give_all(&instance->blocks);
     if (!checked_is_on())
-        decay_note_free();
+        waiting_note_free();
     large_free_all(heap);
     place_leave(&large_places, &heap->large_place);
     os_unmap(instance, sizeof *instance);

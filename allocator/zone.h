@@ -11,7 +11,9 @@
  * Runs are taken lowest address first: what lives long gathers at the bottom and the top drains.
  *
  * The functions that follow the inline ones need the zone's lock where they do not say otherwise.
- */
+ * Where there are several threads zone_take, zone_take_for_arena, zone_give, zone_settle, zone_purge
+ * and zone_purge_some let go of it while the system gives or gets memory: what was read of the zone
+ * before need not hold afterwards. */
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
@@ -47,7 +49,7 @@ struct zone {
     uint8_t *map;
     /* And what every slow call reads, here because other lines are written more often. */
     bool has_excess; /* more lies dirty than is to stay: zone_settle is to be called */
-    bool is_waiting; /* what lies dirty, for that; see decay.h, whose lock guards it */
+    bool is_waiting; /* what lies dirty, for that; guarded by the lock of waiting.c */
 
     _Alignas(CACHE_LINE_BYTES) struct lock lock;
     size_t map_committed; /* units whose kinds and numbers can be read and written */
@@ -78,7 +80,8 @@ struct zone {
     size_t large_bytes;   /* of large objects; atomic */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
-    /* No free run of n units starts below unit hints[n]; none of them is above highest_hint. */
+    /* No free run of n units starts below any of hints[1] to hints[n]: each tells of runs of its
+     * length and longer ones, whatever those beside it are.  None is above highest_hint. */
     size_t hints[ZONE_HINTS], highest_hint;
     size_t hint_slack; /* how far below a run the next hint is to lie */
 };

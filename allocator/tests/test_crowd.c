@@ -12,6 +12,7 @@
 #include "allocator/heaps.h"
 #include "allocator/large.h"
 #include "allocator/tests/test_process.h"
+#include "allocator/waiting.h"
 
 enum { PROCESSORS = 16, THREADS = 12 };
 
@@ -102,7 +103,7 @@ static void test_what_is_not_to_stay_goes_at_once(void **state)
     size_t before = zone.owned_units - zone.free_units;
     for (int i = 0; i < OBJECTS; i++) {
         mem_free_ts(objects[i]);
-        assert_false(decay_waits());
+        assert_false(waiting_is_on());
     }
     assert_in_range(before, 2 * STAY, SIZE_MAX);
     assert_in_range(zone.dirty_units, 0, STAY);

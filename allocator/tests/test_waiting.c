@@ -2,10 +2,10 @@
  * inside the library. One case for each process. */
 #include <pthread.h>
 
-#include "allocator/decay.h"
 #include "allocator/slab_sets.h"
 #include "allocator/tests/test_clock.h"
 #include "allocator/tests/test_process.h"
+#include "allocator/waiting.h"
 
 /* Allocations that end any waiting for 8 MB. */
 enum { ENOUGH = 300 };
@@ -37,11 +37,11 @@ static void check_drain_before(size_t bytes, unsigned times)
     fill(OBJECTS, BYTES);
     drain(OBJECTS);
     assert_true(zone.dirty_units > UNITS * 9 / 10);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     assert_int_equal(slab_frequent_class(BYTES), SLAB_NO_CLASS);
     allocate_and_free(times, bytes);
     assert_true(zone.dirty_units < UNITS / 10);
-    assert_false(decay_waits());
+    assert_false(waiting_is_on());
     assert_int_equal(slab_frequent_class(BYTES), slab_class(BYTES));
 }
 
@@ -73,14 +73,14 @@ static void test_what_is_wanted_again_is_there(void **state)
     fill(BLOCKS, BLOCK_BYTES);
     size_t grown_units = zone.grown_units;
     drain(BLOCKS);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     for (int round = 0; round < 3; round++) {
         fill(BLOCKS, BLOCK_BYTES);
         drain(BLOCKS);
     }
     assert_true(zone.grown_units - grown_units < HELD / 20);
     /* That taught the bound, and there is no more need to wait. */
-    assert_false(decay_waits());
+    assert_false(waiting_is_on());
 }
 
 /* Not while a program frees more than it allocates. */
@@ -106,7 +106,7 @@ static void test_to_and_fro_ends_it(void **state)
 
     fill(OBJECTS, BYTES);
     drain(OBJECTS);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     for (int round = 0; round < ROUNDS; round++) {
         fill(FEW, FEW_BYTES);
         drain(FEW);
@@ -120,9 +120,9 @@ static void test_a_trim_ends_it(void **state)
     (void)state;
     fill(OBJECTS, BYTES);
     drain(OBJECTS);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     (void)mem_idle();
-    assert_false(decay_waits());
+    assert_false(waiting_is_on());
     assert_int_equal(zone.dirty_units, 0);
     assert_int_equal(zone.regret_units, 0);
     assert_int_equal(slab_frequent_class(BYTES), slab_class(BYTES));
@@ -134,13 +134,13 @@ static void test_classes_change_meanwhile(void **state)
     (void)state;
     fill(OBJECTS, BYTES);
     drain(OBJECTS);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     unsigned before = slab_class(336);
     slab_sample(&first_slab_set, 336, 1000);
     assert_int_equal(slab_frequent_class(336), SLAB_NO_CLASS);
     fill(1000, 336);
     allocate_and_free(ENOUGH, 336);
-    assert_false(decay_waits());
+    assert_false(waiting_is_on());
     assert_int_not_equal(slab_class(336), before);
     assert_int_equal(slab_frequent_class(336), slab_class(336));
     drain(1000);
@@ -187,7 +187,7 @@ static void test_what_goes_meanwhile_is_not_wanted(void **state)
             allocate_and_free(1, 100);
     }
     allocate_and_free(4 * ENOUGH, 100);
-    assert_false(decay_waits());
+    assert_false(waiting_is_on());
     assert_int_equal(zone.regret_units, 0);
 }
 
@@ -202,7 +202,7 @@ static void test_more_frees_are_waited_for(void **state)
     size_t purged = zone.purged_units;
     for (int i = 0; i < BLOCKS && zone.purged_units == purged; i++)
         allocate_and_free(1, 100);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     for (size_t i = FEW; i < 2 * FEW; i++) {
         mem_free(objects[i]);
         if (i % 20 == 0)
@@ -238,7 +238,7 @@ static void test_instances_end_with_it(void **state)
     for (size_t i = 0; i < OBJECTS; i++)
         assert_non_null(mem_heap_malloc(heap, BYTES));
     mem_heap_destroy(heap);
-    assert_true(decay_waits());
+    assert_true(waiting_is_on());
     allocate_and_free(ENOUGH, BYTES);
     assert_true(zone.dirty_units < UNITS / 10);
 }
