@@ -499,6 +499,29 @@ static void test_few_addresses_and_threads(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* --- more objects than have mappings of their own ------------------------------------------- */
+
+/* Blocks serve what is more; but nothing moves for what nobody can have. */
+static void test_more_objects_than_mappings(void **state)
+{
+    enum { OBJECTS = 17000 };
+    static void *objects[OBJECTS];
+
+    (void)state;
+    skip_where_memory_is_counted();
+    void *end = sbrk(0);
+    for (int i = 0; i < OBJECTS; i++)
+        assert_non_null(objects[i] = mem_malloc(MEM_MMAP_THRESHOLD));
+    assert_true(sbrk(0) != end);
+    end = sbrk(0);
+    for (size_t align = ALIGNMENT; align > 0; align *= 2)
+        for (size_t beyond = 0; beyond < PTRDIFF_MAX / 2; beyond = 3 * beyond + 1)
+            assert_null(mem_aligned_alloc(align, opaque(PTRDIFF_MAX - beyond)));
+    assert_ptr_equal(sbrk(0), end);
+    for (int i = 0; i < OBJECTS; i++)
+        mem_free(objects[i]);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +536,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sparse_heap_beside_the_break),
         cmocka_unit_test(test_more_holes_than_mappings),
         cmocka_unit_test(test_slabs_of_ever_other_sizes),
+        cmocka_unit_test(test_more_objects_than_mappings),
         cmocka_unit_test(test_few_addresses),
         cmocka_unit_test(test_few_addresses_and_threads),
     };

@@ -191,15 +191,6 @@ static void test_many_objects_of_two_sets(void **state)
     assert_in_range(count, LARGE_OBJECTS_MOST - 200, LARGE_OBJECTS_MOST);
     assert_true(large_set_is_full());
     assert_int_equal(large_set_at(1)->used, (count + 2) / 3);
-    /* Blocks serve what is more, but nothing moves for what nobody can have. */
-    void *block = mem_malloc(MEM_MMAP_THRESHOLD), *end = sbrk(0);
-    assert_true(zone_is_block(zone_kind(block)));
-    assert_null(mem_malloc(opaque(PTRDIFF_MAX)));
-    for (size_t align = ALIGNMENT; align > 0; align *= 2)
-        for (size_t beyond = 0; beyond < PTRDIFF_MAX / 2; beyond = 3 * beyond + 1)
-            assert_null(mem_aligned_alloc(align, opaque(PTRDIFF_MAX - beyond)));
-    assert_ptr_equal(sbrk(0), end);
-    mem_free(block);
     for (int i = 0; i < count; i++)
         assert_true(large_free(&places[i % 2], objects[i], NULL) > 0);
     assert_false(large_set_is_full());
