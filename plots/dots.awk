@@ -1,5 +1,5 @@
 # summary.csv -> the table of a dot plot: one row per source, one dot per allocator in it, geometric means last.
-#   awk -f csv.awk -f dots.awk -v kind=trace|workload -v metric=ns_per_event|peak_ratio
+#   awk -f csv.awk -f dots.awk -v kind=trace|workload -v metric=time|memory
 # Writes row, label, allocator, value, low, high, floor, mean. `floor` is what the harness itself costs, 0 where that is not
 # known. `mean` is 1 in the last row, over the sources that every allocator of the table ran. A run without a value has no line, and only the
 # first line of a row has its label.
@@ -10,8 +10,8 @@ function remember_source(source,    note) {
     row[source] = ++row_count
     label[row_count] = source_label(source)
     full_name[row_count] = source
-    note = metric == "peak_ratio" ? amount(field[column["peak_live_bytes"]]) : ""
-    if (metric != "peak_ratio" && field[column["threads"]] > 1)
+    note = metric == "memory" ? amount(field[column["peak_live_bytes"]]) : ""
+    if (metric != "memory" && field[column["threads"]] > 1)
         note = field[column["threads"]] " threads"
     note_of[row_count] = note
 }
@@ -71,7 +71,7 @@ NR == 1 {
     csv_split(csv_record(), field)
     if (field[column["source_kind"]] != kind || is_no_contender(field[column["allocator"]]))
         next
-    if (metric == "peak_ratio") {
+    if (metric == "memory") {
         live = field[column["peak_live_bytes"]]
         amount_shown = live > 0 ? field[column["peak_rss_bytes"]] / live : 0
         low = high = amount_shown
