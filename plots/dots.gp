@@ -1,5 +1,6 @@
 # A dot plot: one row per source, one lane in it per allocator, a logarithmic value to the right. The script that loads this
-# sets heading, subheading, xlabel_text, and either floor_text (what the grey bar of `floor` is) or an empty one.
+# sets heading, subheading, xlabel_text, mark_at (a value with a dashed line, which is always in the picture; 0 for none), and
+# either floor_text (what the grey bar of `floor` is) or an empty one.
 load "palette.gp"
 set datafile separator comma
 stats table using "row" name "rows" nooutput
@@ -14,8 +15,13 @@ height = int(112 + 58 + rows * row_units)
 load "style.gp"
 
 left = low_min / 1.15
-# One run that the machine disturbed must not squeeze the rest: lines that reach further end at the edge.
+# One run that the machine disturbed must not squeeze the rest: lines that reach further end at the edge with an arrowhead.
 right = value_max * 1.5
+if (mark_at > 0) {
+    if (left > 0.95 * mark_at) { left = 0.95 * mark_at }
+    if (right < 1.05 * mark_at) { right = 1.05 * mark_at }
+    set arrow 1 from first mark_at, graph 0 to first mark_at, graph 1 nohead linecolor "#444444" linewidth 1.5 dashtype 2
+}
 set yrange [rows + 0.5 : 0.5]
 load "decades.gp"
 set xlabel xlabel_text offset 0, 0.3
@@ -39,5 +45,7 @@ plot table using (left):"row":(sprintf("%s ", stringcolumn("label"))) with label
                  (column("row") - 0.36):(column("row") + 0.36) with boxxyerror fillcolor "#d4d4d4" title floor_text, \
      for [name in allocators] table using (on(name, column("low"))):(column("row") + lane(name)): \
                  ((column("high") < right ? column("high") : right) - column("low")):(0) with vectors nohead linewidth 1 linecolor rgb colour_of(name) notitle, \
+     for [name in allocators] table using (on(name, column("high") > right ? column("value") : NaN)):(column("row") + lane(name)): \
+                 (right - column("value")):(0) with vectors head filled size screen 0.009, 20 linewidth 1 linecolor rgb colour_of(name) notitle, \
      for [name in allocators] table using (on(name, column("value"))):(column("row") + lane(name)) \
                  with points pointtype shape_of(name) pointsize 1.0 * mark linecolor rgb colour_of(name) title name

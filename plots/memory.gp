@@ -4,5 +4,5 @@ subheading = "peak live bytes stand beside the names; 1 is what the program aske
 xlabel_text = "peak resident bytes / peak live bytes (logarithmic)"
 floor_drawn = 0
 floor_text = ""
-set arrow 1 from first 1, graph 0 to first 1, graph 1 nohead linecolor "#444444" linewidth 1.5 dashtype 2
+mark_at = 1
 load "dots.gp"
