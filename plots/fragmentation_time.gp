@@ -22,7 +22,7 @@ if (ratio_max > 12) {
 set ylabel "resident / live" offset 1.2, 0
 set xlabel (unit == 1e6 ? "million events" : "thousand events") offset 0, 0.3
 set lmargin at screen 0.085
-set rmargin at screen 0.975
+set rmargin at screen 0.96
 set bmargin at screen 58.0 / height
 set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead linecolor "#444444" linewidth 1.5 dashtype 2
 on(name, value) = stringcolumn("allocator") eq name ? value : NaN

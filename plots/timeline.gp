@@ -24,7 +24,7 @@ line_width(name) = 1.3 + 0.35 * (words(allocators) - place_in(allocators, name))
 
 set multiplot
 set lmargin at screen 0.075
-set rmargin at screen 0.80
+set rmargin at screen 0.78
 set xrange [0 : event_max / unit]
 set xlabel (unit == 1e6 ? "million events" : "thousand events") offset 0, 0.3
 plot table using (before(shade, column("event") / unit)):"live" with filledcurves y=0 fillcolor "#d4d4d4" title "live", \
@@ -37,7 +37,7 @@ unset label 1
 unset label 2
 unset ylabel
 set format y ""
-set lmargin at screen 0.83
+set lmargin at screen 0.835
 set rmargin at screen 0.975
 set xrange [-0.4 : 2.4]
 set xtics ("0" 0, "0.1" 1, "1" 2)
