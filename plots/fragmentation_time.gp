@@ -30,4 +30,4 @@ on(name, value) = stringcolumn("allocator") eq name ? value : NaN
 line_width(name) = 1.3 + 0.35 * (words(allocators) - place_in(allocators, name))
 
 plot for [name in allocators] table using (on(name, column("event") / unit)):(ratio(0)) \
-         with lines linewidth line_width(name) linecolor rgb colour_of(name) title name
+         with lines linewidth line_width(name) dashtype dash_of(name) linecolor rgb colour_of(name) title name

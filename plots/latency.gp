@@ -36,10 +36,10 @@ line_width(name) = 1.3 + 0.35 * (words(allocators) - place_in(allocators, name))
 
 set multiplot
 set lmargin at screen 0.085
-set rmargin at screen 0.525
+set rmargin at screen 0.515
 set label 3 "malloc" at graph 0.03, graph 0.94 left font ",14" textcolor "#000000"
 plot for [name in allocators] table using (on(name, "malloc", column("nines"))):"latency" \
-         with linespoints pointtype shape_of(name) pointsize 0.8 * mark linewidth line_width(name) linecolor rgb colour_of(name) title name
+         with linespoints pointtype shape_of(name) pointsize 0.8 * mark linewidth line_width(name) dashtype dash_of(name) linecolor rgb colour_of(name) title name
 
 # The second panel repeats nothing but the scale.
 unset key
@@ -52,8 +52,8 @@ do for [exponent = 0:9] {
     }
 }
 set label 3 "free"
-set lmargin at screen 0.545
+set lmargin at screen 0.555
 set rmargin at screen 0.985
 plot for [name in allocators] table using (on(name, "free", column("nines"))):"latency" \
-         with linespoints pointtype shape_of(name) pointsize 0.8 * mark linewidth line_width(name) linecolor rgb colour_of(name) notitle
+         with linespoints pointtype shape_of(name) pointsize 0.8 * mark linewidth line_width(name) dashtype dash_of(name) linecolor rgb colour_of(name) notitle
 unset multiplot

@@ -29,7 +29,7 @@ set xrange [0 : event_max / unit]
 set xlabel (unit == 1e6 ? "million events" : "thousand events") offset 0, 0.3
 plot table using (before(shade, column("event") / unit)):"live" with filledcurves y=0 fillcolor "#d4d4d4" title "live", \
      for [name in allocators] table using (before(name, column("event") / unit)):"resident" \
-         with lines linewidth line_width(name) linecolor rgb colour_of(name) title name
+         with lines linewidth line_width(name) dashtype dash_of(name) linecolor rgb colour_of(name) title name
 
 # The second panel repeats nothing but the scale.
 unset key
@@ -44,5 +44,5 @@ set xtics ("0" 0, "0.1" 1, "1" 2)
 set xlabel "seconds after" offset 0, 0.3
 place(seconds) = seconds == 0 ? 0 : seconds < 0.5 ? 1 : 2
 plot for [name in allocators] table using (after(name, place(column("drain")))):"resident" \
-         with linespoints pointtype shape_of(name) pointsize 0.9 * mark linewidth 1.2 linecolor rgb colour_of(name) notitle
+         with linespoints pointtype shape_of(name) pointsize 0.9 * mark linewidth 1.2 dashtype dash_of(name) linecolor rgb colour_of(name) notitle
 unset multiplot
