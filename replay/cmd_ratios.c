@@ -229,7 +229,7 @@ int cmd_ratios(int argc, char **argv)
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &folder))
         return COMMAND_USAGE;
-    int error = runs_file_read(folder, &results, "name a folder that heaplab bench wrote");
+    int error = runs_file_read(folder, &results, "name a folder that heaplab bench or replay -o wrote");
     if (!error && !note_all(&plan, &results, has_threads)) {
         message("%s/runs.csv: more than %d allocators or %d sources; split it", folder,
                 CAMPAIGN_ALLOCATOR_LIMIT, CAMPAIGN_SOURCE_LIMIT);
