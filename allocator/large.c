@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "allocator/slab.h"
 #include "allocator/zone.h"
 
 /* An object that had to grow gets this part of its size in addresses on top: growing step by step
@@ -290,7 +291,7 @@ static struct large_record *lock_object(const struct place *place, const void *s
     return NULL;
 }
 
-void *large_alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner)
+static void *alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner)
 {
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
     struct kept_pieces pieces;
@@ -314,6 +315,27 @@ void *large_alloc(struct place *place, size_t bytes, size_t align, bool zeroed, 
         memset(start, 0, record.usable - empty);
     if (start && !zeroed && source == SOURCE_SMALL_PAGES)
         zone_note_long(start, record.usable);
+    return start;
+}
+
+/* Where the process has limited itself after much was reserved for it, most of that goes; returns
+ * whether any did.  Takes the zone's lock. */
+static bool make_room(void)
+{
+    size_t limit = os_address_limit();
+
+    if (limit == SIZE_MAX)
+        return false;
+    bool has_room = zone_give_up_room(limit);
+    return slab_give_up_room(limit) || has_room;
+}
+
+void *large_alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner)
+{
+    void *start = alloc(place, bytes, align, zeroed, owner);
+
+    if (!start && make_room())
+        start = alloc(place, bytes, align, zeroed, owner);
     return start;
 }
 

@@ -95,11 +95,19 @@ static size_t entry_bytes(unsigned words)
     return sizeof(struct slab) + words * sizeof(uint64_t);
 }
 
+/* One for each unit that a process of so few addresses may come to have. */
+static size_t table_bytes(size_t limit)
+{
+    size_t span = zone_span_for(limit);
+
+    return ((span < zone.span ? span : zone.span) >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
+}
+
 /* For bytes [FIRST_BYTES, end) of entries. */
 static bool commit_entries(size_t end)
 {
     if (!tables.entries) {
-        size_t bytes = (zone.span >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
+        size_t bytes = table_bytes(os_address_limit());
         /* For each small object one more system call. */
         if (tables.refused_at == zone.owned_units)
             return false;
@@ -123,6 +131,21 @@ static bool commit_entries(size_t end)
         return false;
     tables.committed += more;
     return true;
+}
+
+bool slab_give_up_room(size_t limit)
+{
+    lock_take(&zone.lock);
+    size_t keep = FIRST_BYTES + table_bytes(limit);
+    if (keep < tables.committed)
+        keep = tables.committed;
+    bool has_more = tables.most > keep;
+    if (has_more) {
+        os_unmap(tables.entries + keep, tables.most - keep);
+        tables.most = keep;
+    }
+    lock_drop(&zone.lock);
+    return has_more;
 }
 
 /* Where the next entry may begin from `at` on. */

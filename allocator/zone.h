@@ -11,9 +11,9 @@
  * Runs are taken lowest address first: what lives long gathers at the bottom and the top drains.
  *
  * The functions that follow the inline ones need the zone's lock where they do not say otherwise.
- * Where there are several threads zone_take, zone_take_for_arena, zone_give, zone_settle, zone_purge
- * and zone_purge_some let go of it while the system gives or gets memory: what was read of the zone
- * before need not hold afterwards. */
+ * Where there are several threads zone_take, zone_take_for_arena, zone_give, zone_settle,
+ * zone_purge and zone_purge_some let go of it while the system gives or gets memory: what was read
+ * of the zone before need not hold afterwards. */
 #ifndef ALLOCATOR_ZONE_H
 #define ALLOCATOR_ZONE_H
 
@@ -270,6 +270,11 @@ size_t zone_purge_some(size_t most);
  * was purged too soon.  Returns how many of the units given for the last interval nobody took again
  * in it. */
 size_t zone_begin_interval(bool by_time, size_t given_units);
+/* The window for a process that may have so many bytes of addresses. */
+size_t zone_span_for(size_t limit);
+/* Gives addresses back that are reserved for the zone's growth, but for what one of so few may use;
+ * returns whether there were any.  Takes the zone's lock. */
+bool zone_give_up_room(size_t limit);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 

@@ -63,7 +63,7 @@ static size_t break_room(size_t span)
     return room < BREAK_ROOM_MOST ? room : BREAK_ROOM_MOST;
 }
 
-static size_t span_for(size_t limit)
+size_t zone_span_for(size_t limit)
 {
     size_t span = ZONE_SPAN_MOST;
 
@@ -76,7 +76,7 @@ static bool reserve_map(void)
 {
     const size_t page = os_page_bytes();
 
-    for (zone.span = span_for(os_address_limit()); zone.span >= SPAN_LEAST; zone.span /= 2) {
+    for (zone.span = zone_span_for(os_address_limit()); zone.span >= SPAN_LEAST; zone.span /= 2) {
         size_t units = zone.span >> UNIT_SHIFT, below = units * sizeof(uint32_t);
         char *start = os_reserve(NULL, below + units + page);
         if (start) {
@@ -196,6 +196,10 @@ static bool reserve_at(size_t offset, size_t bytes)
 static bool reserve_soft_range(size_t needed)
 {
     size_t offset = zone.soft_end;
+    /* The process may have limited itself since. */
+    size_t span = zone_span_for(os_address_limit());
+    if (span < ZONE_SPAN_MOST && zone.soft_most > span >> SOFT_SHIFT)
+        zone.soft_most = span >> SOFT_SHIFT;
     size_t least = zone.soft_most < SPAN_LEAST ? zone.soft_most : SPAN_LEAST;
 
     if (!zone.soft_end && zone.base)
@@ -208,6 +212,23 @@ static bool reserve_soft_range(size_t needed)
             if (reserve_at(offset + step * bytes, bytes))
                 return true;
     return false;
+}
+
+bool zone_give_up_room(size_t limit)
+{
+    size_t step = zone_span_for(limit) >> SOFT_SHIFT;
+
+    lock_take(&zone.lock);
+    bool has_more = zone.soft_end - zone.soft_start > step;
+    if (has_more) {
+        size_t end = zone.soft_start + step;
+        os_unmap(zone_address(end >> UNIT_SHIFT), zone.soft_end - end);
+        zone.soft_end = end;
+    }
+    if (zone.soft_most > step)
+        zone.soft_most = step;
+    lock_drop(&zone.lock);
+    return has_more;
 }
 
 /* Makes what the system refused available again.  As long as others are at it nobody knows what

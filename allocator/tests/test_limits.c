@@ -456,6 +456,41 @@ static size_t exhaust(size_t bytes)
     return sum;
 }
 
+/* What is reserved by a process of several threads that has no limit goes once it has one. */
+static void test_a_limit_that_comes_late(void **state)
+{
+    enum { LIMIT_MIB = 1536, LEAST_MIB = 640 };
+    pthread_barrier_t gate;
+    pthread_t thread;
+    struct rlimit before, few;
+
+    (void)state;
+    if (IS_SANITIZED)
+        skip();
+    mem_free_ts(mem_malloc_ts(100));
+    assert_int_equal(pthread_barrier_init(&gate, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wait_at_gate, &gate), 0);
+    (void)pthread_barrier_wait(&gate);
+    /* More than the program break has: a range of the zone's own. */
+    void *more = mem_malloc_ts(100000), *much = mem_malloc_ts(100000),
+         *most = mem_malloc_ts(100000);
+    assert_true(process_memory().mapped_bytes > 64 * GIB);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    few = before;
+    few.rlim_cur = LIMIT_MIB * MIB;
+    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    assert_in_range(exhaust(MIB), LEAST_MIB * MIB, LIMIT_MIB * MIB);
+    assert_in_range(exhaust(100), LEAST_MIB * MIB, LIMIT_MIB * MIB);
+    assert_in_range(exhaust(5000), LEAST_MIB * MIB, LIMIT_MIB * MIB);
+    assert_true(process_memory().mapped_bytes <= LIMIT_MIB * MIB);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    mem_free_ts(more);
+    mem_free_ts(much);
+    mem_free_ts(most);
+    (void)pthread_barrier_wait(&gate);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 /* Reserved addresses count like used ones: what the allocator reserves leaves nearly all for
  * objects of any kind, whatever a process of so few uses them for first. */
 static void exhaust_all_sizes(void)
@@ -539,6 +574,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_more_objects_than_mappings),
         cmocka_unit_test(test_few_addresses),
         cmocka_unit_test(test_few_addresses_and_threads),
+        cmocka_unit_test(test_a_limit_that_comes_late),
     };
 
     return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
