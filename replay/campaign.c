@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "replay/clock.h"
 #include "replay/command.h"
 #include "replay/csv.h"
+#include "replay/interrupt.h"
 #include "replay/precision.h"
 #include "replay/progress.h"
 #include "replay/resume.h"
@@ -52,45 +52,6 @@ struct block {
     struct pending pending[RUNNER_LANES]; /* oldest first: played, perhaps still draining */
     unsigned pending_count;
 };
-
-/* Set by an interrupt: what is finished is kept, and nothing further begins. */
-static volatile sig_atomic_t is_stopped;
-
-/* While a source is read to its end, which can take for ever, no run is under way and all rows are
- * written: an interrupt ends the program at once. */
-static volatile sig_atomic_t is_reading;
-
-/* Whether what is measured is also written to a folder. */
-static volatile sig_atomic_t has_folder;
-
-static void say_interrupted(void)
-{
-    static const char said[] = "heaplab: interrupted while a source was read",
-                      resume[] = "; --resume takes up what was measured";
-    ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
-    if (has_folder)
-        written = write(STDERR_FILENO, resume, sizeof resume - 1);
-    written = write(STDERR_FILENO, "\n", 1);
-    (void)written;
-}
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    is_stopped = 1;
-    if (is_reading) {
-        say_interrupted();
-        _exit(COMMAND_ENVIRONMENT);
-    }
-}
-
-static void catch_interrupts(const struct campaign_plan *plan)
-{
-    has_folder = plan->folder != NULL;
-    const struct sigaction action = {.sa_handler = stop};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ---- small things ---- */
 
@@ -206,7 +167,7 @@ static int finish_run(struct campaign *campaign, struct block *block, const stru
 {
     struct run_identity identity = identify(campaign, block, run->allocator, run->repetition);
     const struct run_outcome *outcome = run->error ? NULL : runner_finish(block->runner, run->lane);
-    if (is_stopped)
+    if (interrupt_came())
         return -EINTR; /* the run may have been interrupted too: no row rather than a wrong one */
     struct run_row *row = campaign_new_row(campaign->results);
     if (!row)
@@ -437,11 +398,11 @@ static void open_source(struct campaign *campaign, unsigned place, struct trace_
     struct trace_error problem = {.byte_offset = UINT64_MAX};
     *source = take_opened(campaign->plan, place);
     *is_trace = false;
-    is_reading = 1;
+    interrupt_ends_at_once(true);
     int error = *source ? 0 : source_open(source, text, is_trace, &problem);
     if (!error)
         error = trace_source_summarise(*source);
-    is_reading = 0;
+    interrupt_ends_at_once(false);
     if (!error)
         return;
     report_source(campaign, text, *source ? &(*source)->error : &problem);
@@ -486,7 +447,7 @@ static int run_source(struct campaign *campaign, unsigned place)
         {plan->measures_memory, RUN_MEMORY, plan->memory_repetitions, plan->memory_repetitions},
     };
     unsigned unreadable = results->unreadable_count;
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !is_stopped &&
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && !error && !interrupt_came() &&
                        results->unreadable_count == unreadable;
          i++)
         if (steps[i].is_wanted)
@@ -523,7 +484,7 @@ static int repeat_until_precise(struct campaign *campaign)
     bool is_given_up[CAMPAIGN_SOURCE_LIMIT] = {false};
     uint64_t started_ns = clock_now_ns();
     int error = 0;
-    while (!error && !is_stopped) {
+    while (!error && !interrupt_came()) {
         struct precision precision;
         size_t row_count = results->row_count;
         if (precision_judge(&precision, campaign->plan, results, is_given_up))
@@ -599,10 +560,10 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         error = open_file(&campaign, "occupancy.csv", &campaign.occupancy, occupancy_write_header);
     if (!error && plan->measures_latency)
         error = open_file(&campaign, "latency.csv", &campaign.latency, latency_write_header);
-    catch_interrupts(plan);
-    for (unsigned i = 0; i < plan->source_count && !error && !is_stopped; i++)
+    interrupt_catch(plan->folder != NULL);
+    for (unsigned i = 0; i < plan->source_count && !error && !interrupt_came(); i++)
         error = run_source(&campaign, i);
-    if (plan->measures_throughput && plan->control_width > 0 && !error && !is_stopped)
+    if (plan->measures_throughput && plan->control_width > 0 && !error && !interrupt_came())
         error = repeat_until_precise(&campaign);
     progress_clear(&campaign.progress);
     FILE *const files[] = {campaign.runs, campaign.timeline, campaign.occupancy, campaign.latency};
@@ -610,5 +571,5 @@ int campaign_run(const struct campaign_plan *plan, struct campaign_results *resu
         int closing = close_file(&campaign, files[i]);
         error = error ? error : closing;
     }
-    return is_stopped ? -EINTR : error;
+    return interrupt_came() ? -EINTR : error;
 }
