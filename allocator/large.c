@@ -322,12 +322,9 @@ static void *alloc(struct place *place, size_t bytes, size_t align, bool zeroed,
  * whether any did.  Takes the zone's lock. */
 static bool make_room(void)
 {
-    size_t limit = os_address_limit();
+    bool has_room = zone_give_up_room();
 
-    if (limit == SIZE_MAX)
-        return false;
-    bool has_room = zone_give_up_room(limit);
-    return slab_give_up_room(limit) || has_room;
+    return slab_give_up_room() || has_room;
 }
 
 void *large_alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner)

@@ -95,22 +95,20 @@ static size_t entry_bytes(unsigned words)
     return sizeof(struct slab) + words * sizeof(uint64_t);
 }
 
-/* One for each unit that a process of so few addresses may come to have. */
-static size_t table_bytes(size_t limit)
+/* One for each unit that the process may come to have. */
+static size_t table_bytes(void)
 {
-    size_t span = zone_span_for(limit);
-
-    return ((span < zone.span ? span : zone.span) >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
+    return (zone_span_now() >> UNIT_SHIFT) * entry_bytes(WORDS_APART);
 }
 
 /* For bytes [FIRST_BYTES, end) of entries. */
 static bool commit_entries(size_t end)
 {
     if (!tables.entries) {
-        size_t bytes = table_bytes(os_address_limit());
-        /* For each small object one more system call. */
+        /* Asked again for each small object it would cost two system calls. */
         if (tables.refused_at == zone.owned_units)
             return false;
+        size_t bytes = table_bytes();
         char *start = os_reserve(NULL, bytes);
         if (!start) {
             tables.refused_at = zone.owned_units;
@@ -133,10 +131,10 @@ static bool commit_entries(size_t end)
     return true;
 }
 
-bool slab_give_up_room(size_t limit)
+bool slab_give_up_room(void)
 {
     lock_take(&zone.lock);
-    size_t keep = FIRST_BYTES + table_bytes(limit);
+    size_t keep = FIRST_BYTES + table_bytes();
     if (keep < tables.committed)
         keep = tables.committed;
     bool has_more = tables.most > keep;

@@ -123,9 +123,9 @@ static inline size_t slab_class_units(const struct slab_set *set, unsigned size_
 {
     return __atomic_load_n(&set->classes[size_class].units, __ATOMIC_RELAXED);
 }
-/* Gives addresses back that are reserved for what is to be known of slabs, but for as many as a
- * process of so few may use; returns whether there were any.  Takes the zone's lock. */
-bool slab_give_up_room(size_t limit);
+/* Gives addresses back that are reserved for what is to be known of slabs beyond what the process
+ * may use (zone_span_now); returns whether there were any.  Takes the zone's lock. */
+bool slab_give_up_room(void);
 /* The set that owns the slab of a live object. */
 struct slab_set *slab_owner(const void *object);
 

@@ -73,7 +73,7 @@ struct zone {
     /* Offsets of the reserved range; all 0 without one.  From soft_start on nothing was asked for,
      * or the system refused it. */
     size_t soft_first, soft_start, soft_end;
-    size_t soft_most; /* bytes reserved at a time; 0 until that is known */
+    size_t soft_most; /* bytes reserved at a time; 0 means no bound */
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */
@@ -270,11 +270,11 @@ size_t zone_purge_some(size_t most);
  * was purged too soon.  Returns how many of the units given for the last interval nobody took again
  * in it. */
 size_t zone_begin_interval(bool by_time, size_t given_units);
-/* The window for a process that may have so many bytes of addresses. */
-size_t zone_span_for(size_t limit);
-/* Gives addresses back that are reserved for the zone's growth, but for what one of so few may use;
- * returns whether there were any.  Takes the zone's lock. */
-bool zone_give_up_room(size_t limit);
+/* How much of the window the process may use, which may have limited itself since it was chosen. */
+size_t zone_span_now(void);
+/* Gives addresses back that are reserved for growth beyond that; returns whether there were any.
+ * Takes the zone's lock. */
+bool zone_give_up_room(void);
 /* Never uses the program break from now on, and reserves no more than `most` bytes at a time. */
 void zone_avoid_break(size_t most);
 

@@ -63,27 +63,39 @@ static size_t break_room(size_t span)
     return room < BREAK_ROOM_MOST ? room : BREAK_ROOM_MOST;
 }
 
-size_t zone_span_for(size_t limit)
+static size_t span_for_limit(void)
 {
-    size_t span = ZONE_SPAN_MOST;
+    size_t span = ZONE_SPAN_MOST, limit = os_address_limit();
 
     while (span > SPAN_LEAST && span / 2 - break_room(span / 2) >= limit)
         span /= 2;
     return span;
 }
 
+size_t zone_span_now(void)
+{
+    size_t span = span_for_limit();
+
+    return span < zone.span ? span : zone.span;
+}
+
+/* How many bytes of addresses are reserved for growth at a time. */
+static size_t soft_step(void)
+{
+    size_t span = zone_span_now(), step = span == ZONE_SPAN_MOST ? span : span >> SOFT_SHIFT;
+
+    return zone.soft_most > 0 && zone.soft_most < step ? zone.soft_most : step;
+}
+
 static bool reserve_map(void)
 {
     const size_t page = os_page_bytes();
 
-    for (zone.span = zone_span_for(os_address_limit()); zone.span >= SPAN_LEAST; zone.span /= 2) {
+    for (zone.span = span_for_limit(); zone.span >= SPAN_LEAST; zone.span /= 2) {
         size_t units = zone.span >> UNIT_SHIFT, below = units * sizeof(uint32_t);
         char *start = os_reserve(NULL, below + units + page);
         if (start) {
             zone.map = (uint8_t *)start + below + page / MAP_PART;
-            if (zone.soft_most == 0)
-                zone.soft_most =
-                    zone.span == ZONE_SPAN_MOST ? ZONE_SPAN_MOST : zone.span >> SOFT_SHIFT;
             return true;
         }
     }
@@ -156,7 +168,7 @@ static char *reserve_first(size_t bytes)
 {
     char *start = os_reserve(NULL, bytes);
 
-    if (zone.soft_most == ZONE_SPAN_MOST || !start || (uintptr_t)start < zone.span)
+    if (soft_step() == ZONE_SPAN_MOST || !start || (uintptr_t)start < zone.span)
         return start;
     char *below = os_reserve(start - zone.span, bytes);
     if (!below)
@@ -195,38 +207,31 @@ static bool reserve_at(size_t offset, size_t bytes)
  * had. */
 static bool reserve_soft_range(size_t needed)
 {
-    size_t offset = zone.soft_end;
-    /* The process may have limited itself since. */
-    size_t span = zone_span_for(os_address_limit());
-    if (span < ZONE_SPAN_MOST && zone.soft_most > span >> SOFT_SHIFT)
-        zone.soft_most = span >> SOFT_SHIFT;
-    size_t least = zone.soft_most < SPAN_LEAST ? zone.soft_most : SPAN_LEAST;
+    size_t offset = zone.soft_end, most = soft_step();
+    size_t least = most < SPAN_LEAST ? most : SPAN_LEAST;
 
     if (!zone.soft_end && zone.base)
         offset = zone.limit + break_room(zone.span);
     /* The beginning of the first one may be lost to its alignment. */
     needed += UNIT_BYTES;
     least = least < needed ? needed : least;
-    for (size_t bytes = zone.soft_most < least ? least : zone.soft_most; bytes >= least; bytes /= 2)
+    for (size_t bytes = most < least ? least : most; bytes >= least; bytes /= 2)
         for (size_t step = 0; step < SOFT_TRIES; step++)
             if (reserve_at(offset + step * bytes, bytes))
                 return true;
     return false;
 }
 
-bool zone_give_up_room(size_t limit)
+bool zone_give_up_room(void)
 {
-    size_t step = zone_span_for(limit) >> SOFT_SHIFT;
-
     lock_take(&zone.lock);
+    size_t step = soft_step();
     bool has_more = zone.soft_end - zone.soft_start > step;
     if (has_more) {
         size_t end = zone.soft_start + step;
         os_unmap(zone_address(end >> UNIT_SHIFT), zone.soft_end - end);
         zone.soft_end = end;
     }
-    if (zone.soft_most > step)
-        zone.soft_most = step;
     lock_drop(&zone.lock);
     return has_more;
 }

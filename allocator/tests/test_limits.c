@@ -17,6 +17,43 @@ static void skip_where_memory_is_counted(void)
         skip();
 }
 
+/* --- what several tests need ---------------------------------------------------------------- */
+
+static pthread_barrier_t thread_end;
+
+static void *wait_for_the_end(void *argument)
+{
+    (void)pthread_barrier_wait(&thread_end);
+    return argument;
+}
+
+/* One that lives until end_second_thread and allocates nothing. */
+static pthread_t start_second_thread(void)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_barrier_init(&thread_end, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, NULL), 0);
+    return thread;
+}
+
+static void end_second_thread(pthread_t thread)
+{
+    (void)pthread_barrier_wait(&thread_end);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* Lets the process have so many bytes of addresses; returns the limit before. */
+static struct rlimit limit_addresses(size_t bytes)
+{
+    struct rlimit before;
+
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    struct rlimit few = {bytes, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    return before;
+}
+
 /* --- sizes and alignments ------------------------------------------------------------------- */
 
 /* Refused with ENOMEM, or good at both ends. */
@@ -255,14 +292,11 @@ static void test_growth_through_huge_pages(void **state)
 static void test_growth_in_little_room(void **state)
 {
     (void)state;
-    struct rlimit limit;
     if (IS_SANITIZED)
         skip();
     /* The least that a heap may reserve is taken before the limit is set. */
     mem_free(mem_malloc(1));
-    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
-    struct rlimit low = {process_memory().mapped_bytes + 45 * MIB, limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+    struct rlimit before = limit_addresses(process_memory().mapped_bytes + 45 * MIB);
     char *object = mem_malloc(20 * MIB);
     assert_non_null(object);
     object[20 * MIB - 1] = 1;
@@ -273,7 +307,7 @@ static void test_growth_in_little_room(void **state)
     object = mem_malloc(44 * MIB);
     assert_non_null(object);
     mem_free(object);
-    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 }
 
 /* --- sixteen gibibytes ---------------------------------------------------------------------- */
@@ -340,28 +374,18 @@ static void test_sparse_heap_of_blocks(void **state)
     fill_and_drain(16 * GIB, 80 * 1024, 100 * 1024, shuffle);
 }
 
-static void *wait_for_the_end(void *barrier)
-{
-    pthread_barrier_wait(barrier);
-    return NULL;
-}
-
 /* With a second thread the heap grows without the program break. */
 static void test_sparse_heap_beside_the_break(void **state)
 {
     (void)state;
-    pthread_barrier_t end;
-    pthread_t thread;
     skip_where_memory_is_counted();
     without_huge_pages();
 
-    assert_int_equal(pthread_barrier_init(&end, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, &end), 0);
+    pthread_t thread = start_second_thread();
     void *untouched = sbrk(0);
     fill_and_drain(16 * GIB, 80 * 1024, 100 * 1024, shuffle);
     assert_ptr_equal(sbrk(0), untouched);
-    pthread_barrier_wait(&end);
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    end_second_thread(thread);
 }
 
 /* Every second of these freed leaves more holes than the kernel keeps apart (vm.max_map_count,
@@ -379,13 +403,9 @@ static void test_more_holes_than_mappings(void **state)
 /* The allocator reserves addresses by what it may have of them when it begins. */
 static void begin_in_little_room(void)
 {
-    struct rlimit before;
-
-    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     /* The first time the C library may map something for it. */
     (void)process_memory();
-    struct rlimit little = {process_memory().mapped_bytes + 100 * 1024, before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+    struct rlimit before = limit_addresses(process_memory().mapped_bytes + 100 * 1024);
     mem_free(mem_malloc(40));
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 }
@@ -425,13 +445,6 @@ static void test_slabs_of_ever_other_sizes(void **state)
 
 /* --- few addresses -------------------------------------------------------------------------- */
 
-static void *wait_at_gate(void *gate)
-{
-    (void)pthread_barrier_wait(gate);
-    (void)pthread_barrier_wait(gate);
-    return NULL;
-}
-
 /* How many bytes of objects of one size there are in all; frees them.  When there are no more a
  * shorter one is still to be had for one of them. */
 static size_t exhaust(size_t bytes)
@@ -460,25 +473,16 @@ static size_t exhaust(size_t bytes)
 static void test_a_limit_that_comes_late(void **state)
 {
     enum { LIMIT_MIB = 1536, LEAST_MIB = 640 };
-    pthread_barrier_t gate;
-    pthread_t thread;
-    struct rlimit before, few;
-
     (void)state;
     if (IS_SANITIZED)
         skip();
     mem_free_ts(mem_malloc_ts(100));
-    assert_int_equal(pthread_barrier_init(&gate, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_at_gate, &gate), 0);
-    (void)pthread_barrier_wait(&gate);
+    pthread_t thread = start_second_thread();
     /* More than the program break has: a range of the zone's own. */
     void *more = mem_malloc_ts(100000), *much = mem_malloc_ts(100000),
          *most = mem_malloc_ts(100000);
     assert_true(process_memory().mapped_bytes > 64 * GIB);
-    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-    few = before;
-    few.rlim_cur = LIMIT_MIB * MIB;
-    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    struct rlimit before = limit_addresses(LIMIT_MIB * MIB);
     assert_in_range(exhaust(MIB), LEAST_MIB * MIB, LIMIT_MIB * MIB);
     assert_in_range(exhaust(100), LEAST_MIB * MIB, LIMIT_MIB * MIB);
     assert_in_range(exhaust(5000), LEAST_MIB * MIB, LIMIT_MIB * MIB);
@@ -487,8 +491,7 @@ static void test_a_limit_that_comes_late(void **state)
     mem_free_ts(more);
     mem_free_ts(much);
     mem_free_ts(most);
-    (void)pthread_barrier_wait(&gate);
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    end_second_thread(thread);
 }
 
 /* Reserved addresses count like used ones: what the allocator reserves leaves nearly all for
@@ -497,13 +500,9 @@ static void exhaust_all_sizes(void)
 {
     enum { ROOM_MIB = 256, MOST_OF_IT_MIB = 215 };
     static const size_t sizes[] = {MIB, 5000, 100, 50000, MIB};
-    struct rlimit before, few;
 
     (void)process_memory();
-    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-    few = before;
-    few.rlim_cur = process_memory().mapped_bytes + ROOM_MIB * MIB;
-    assert_int_equal(setrlimit(RLIMIT_AS, &few), 0);
+    struct rlimit before = limit_addresses(process_memory().mapped_bytes + ROOM_MIB * MIB);
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
         assert_in_range(exhaust(sizes[i]), MOST_OF_IT_MIB * MIB, ROOM_MIB * MIB);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
@@ -519,19 +518,12 @@ static void test_few_addresses(void **state)
 
 static void test_few_addresses_and_threads(void **state)
 {
-    pthread_barrier_t gate;
-    pthread_t thread;
-
     (void)state;
     if (IS_SANITIZED)
         skip();
-    assert_int_equal(pthread_barrier_init(&gate, NULL, 2), 0);
-    /* Not to count what the C library maps for it. */
-    assert_int_equal(pthread_create(&thread, NULL, wait_at_gate, &gate), 0);
-    (void)pthread_barrier_wait(&gate);
+    pthread_t thread = start_second_thread();
     exhaust_all_sizes();
-    (void)pthread_barrier_wait(&gate);
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    end_second_thread(thread);
 }
 
 /* --- more objects than have mappings of their own ------------------------------------------- */
