@@ -1,6 +1,5 @@
 /* heaplab bench: the shipped traces and the bench workloads on every allocator, with charts. */
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -161,7 +160,6 @@ static int run(struct bench_options *chosen, struct result_folder *folder, const
     struct campaign_results results;
     int error = campaign_run(plan, &results), status = COMMAND_DONE;
     if (!error && campaign_is_empty(&results)) {
-        message("nothing was measured");
         result_folder_discard(folder);
         campaign_results_clear(&results);
         return COMMAND_ENVIRONMENT;
@@ -226,9 +224,8 @@ int cmd_bench(int argc, char **argv)
         return COMMAND_ENVIRONMENT;
     }
     add_sources(&chosen.plan, names, chosen.effort);
-    int error = result_folder_open(&folder, chosen.folder, &chosen.plan),
-        status = error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
-    if (!error)
+    int status = result_folder_open(&folder, chosen.folder, &chosen.plan);
+    if (status == COMMAND_DONE)
         status = run(&chosen, &folder, command);
     result_folder_close(&folder);
     free(command);

@@ -170,14 +170,15 @@ static int print_contest(const struct verdicts *verdicts, const struct contest *
     if (!has_source || !verdicts_find(verdicts, contest->ours, &over_all.allocator))
         return 0;
     over_all.group = group;
-    for (enum verdict_metric metric = 0; metric < METRIC_COUNT; metric++)
-        for (unsigned i = 0; has_figures(results, metric) && i < peer_count && !error;
-             i += PEERS_ABREAST) {
-            over_all.metric = metric;
+    for (enum verdict_metric metric = 0; metric < METRIC_COUNT; metric++) {
+        unsigned shown = has_figures(results, metric) ? peer_count : 0;
+        over_all.metric = metric;
+        for (unsigned i = 0; i < shown && !error; i += PEERS_ABREAST) {
             *has_any = true;
             error = print_table(verdicts, contest, &over_all, peers + i,
-                                peer_count - i < PEERS_ABREAST ? peer_count - i : PEERS_ABREAST);
+                                shown - i < PEERS_ABREAST ? shown - i : PEERS_ABREAST);
         }
+    }
     return error;
 }
 
@@ -229,7 +230,8 @@ int cmd_ratios(int argc, char **argv)
     argp_err_exit_status = COMMAND_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &folder))
         return COMMAND_USAGE;
-    int error = runs_file_read(folder, &results, "name a folder that heaplab bench or replay -o wrote");
+    int error =
+        runs_file_read(folder, &results, "name a folder that heaplab bench or replay -o wrote");
     if (!error && !note_all(&plan, &results, has_threads)) {
         message("%s/runs.csv: more than %d allocators or %d sources; split it", folder,
                 CAMPAIGN_ALLOCATOR_LIMIT, CAMPAIGN_SOURCE_LIMIT);

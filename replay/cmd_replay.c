@@ -174,7 +174,6 @@ static int run(struct replay_options *chosen, struct result_folder *folder, cons
         report_tables(stdout, plan, &results);
     bool is_empty = campaign_is_empty(&results);
     if (!error && is_empty) {
-        message("nothing was measured");
         result_folder_discard(folder);
     } else if (!error && plan->folder) {
         error = result_folder_describe(folder, plan, &results, command);
@@ -186,15 +185,6 @@ static int run(struct replay_options *chosen, struct result_folder *folder, cons
     if (error || is_empty || has_unreadable)
         return COMMAND_ENVIRONMENT;
     return has_failed ? COMMAND_FAILED : COMMAND_DONE;
-}
-
-/* The exit status. */
-static int open_folder(struct replay_options *chosen, struct result_folder *folder)
-{
-    int error = chosen->folder ? result_folder_open(folder, chosen->folder, &chosen->plan) : 0;
-    if (error)
-        return error == -EINVAL ? COMMAND_USAGE : COMMAND_ENVIRONMENT;
-    return COMMAND_DONE;
 }
 
 int cmd_replay(int argc, char **argv)
@@ -223,8 +213,8 @@ int cmd_replay(int argc, char **argv)
         options_add_all_allocators(&chosen.plan);
     chosen.plan.opened = opened;
     int status = look_at_sources(&chosen.plan);
-    if (status == COMMAND_DONE)
-        status = open_folder(&chosen, &folder);
+    if (status == COMMAND_DONE && chosen.folder)
+        status = result_folder_open(&folder, chosen.folder, &chosen.plan);
     if (status == COMMAND_DONE)
         status = run(&chosen, &folder, command);
     result_folder_close(&folder);

@@ -78,12 +78,12 @@ static const struct command *find(const char *name)
 static int help(const char *name)
 {
     char option[] = "--help", *arguments[] = {NULL, option, NULL};
-    const struct command *command = name ? find(name) : NULL;
-    if (!name)
+    if (!name) {
         print_help(stdout);
-    else if (command)
-        return run(command, 2, arguments);
-    return name ? COMMAND_USAGE : COMMAND_DONE;
+        return COMMAND_DONE;
+    }
+    const struct command *command = find(name);
+    return command ? run(command, 2, arguments) : COMMAND_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,5 @@
 #include "replay/plan_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,11 +7,10 @@
 #include "replay/command.h"
 #include "replay/csv.h"
 
-#define PLAN_FILE  "plan.txt"
 #define SEED_LABEL "seed: "
 
 /* A line for each thing that makes rows what they are, the seed's last. */
-static void write_plan(FILE *stream, const struct campaign_plan *plan)
+void plan_file_write(FILE *stream, const struct campaign_plan *plan)
 {
     for (unsigned i = 0; i < plan->source_count; i++)
         fprintf(stream, "source: %s\n", plan->sources[i]);
@@ -36,16 +34,6 @@ static void write_plan(FILE *stream, const struct campaign_plan *plan)
     fprintf(stream, SEED_LABEL "%llu\n", (unsigned long long)plan->seed);
 }
 
-int plan_file_write(const char *folder, const struct campaign_plan *plan)
-{
-    FILE *stream = csv_open(folder, PLAN_FILE, "we");
-    if (!stream)
-        return -errno;
-    write_plan(stream, plan);
-    int error = ferror(stream) ? -EIO : 0;
-    return fclose(stream) && !error ? -errno : error;
-}
-
 static char *plan_text(const struct campaign_plan *plan)
 {
     char *text = NULL;
@@ -53,7 +41,7 @@ static char *plan_text(const struct campaign_plan *plan)
     FILE *stream = open_memstream(&text, &length);
     if (!stream)
         return NULL;
-    write_plan(stream, plan);
+    plan_file_write(stream, plan);
     return fclose(stream) ? NULL : text;
 }
 
@@ -74,29 +62,31 @@ static int differ(const char *folder, const char *then, const char *now)
     message("%s: this campaign was begun with '%s' where '%s' is asked for; give --resume with the "
             "options of then, or remove the folder",
             folder, then, now);
-    return -EINVAL;
+    return COMMAND_USAGE;
 }
 
 int plan_file_compare(const char *folder, struct campaign_plan *plan)
 {
     FILE *stream = csv_open(folder, PLAN_FILE, "re");
     if (!stream)
-        return 0;
+        return COMMAND_DONE;
     char *now_text = plan_text(plan), *rest = now_text, *then = NULL;
     size_t capacity = 0;
-    int error = now_text ? 0 : -ENOMEM;
-    while (!error && getline(&then, &capacity, stream) >= 0) {
+    int status = now_text ? COMMAND_DONE : COMMAND_ENVIRONMENT;
+    if (!now_text)
+        message("%s: no memory to read what the campaign was begun with", folder);
+    while (status == COMMAND_DONE && getline(&then, &capacity, stream) >= 0) {
         const char *now = next_line(&rest);
         then[strcspn(then, "\n")] = '\0';
         if (is_seed(then) && is_seed(now) && !plan->is_seed_given)
             plan->seed = strtoull(then + strlen(SEED_LABEL), NULL, 10);
         else if (strcmp(then, now))
-            error = differ(folder, then, now);
+            status = differ(folder, then, now);
     }
     free(then);
     free(now_text);
     fclose(stream);
-    return error;
+    return status;
 }
 
 void plan_file_remove(const char *folder)

@@ -5,15 +5,17 @@
 
 #include "replay/campaign.h"
 
-/* Writes plan.txt. Returns 0 or -errno. */
-int plan_file_write(const char *folder, const struct campaign_plan *plan);
+#define PLAN_FILE "plan.txt"
 
-/* Compares plan.txt with the plan, which gets its seed unless it was given one. Prints a message
- * and returns -EINVAL where they differ, -ENOMEM where memory ran out; 0 also where there is no
- * plan.txt. */
+/* Writes what the file holds of the plan. */
+void plan_file_write(FILE *stream, const struct campaign_plan *plan);
+
+/* Compares the file with the plan, which gets its seed unless it was given one. Prints a message
+ * where they differ, or memory ran out, and returns the exit status: COMMAND_DONE also where there
+ * is no such file. */
 int plan_file_compare(const char *folder, struct campaign_plan *plan);
 
-/* Removes plan.txt. */
+/* Removes the file. */
 void plan_file_remove(const char *folder);
 
 #endif

@@ -94,12 +94,29 @@ static int check_not_interrupted(const struct result_folder *folder)
     return -EEXIST;
 }
 
+static int finish(const struct result_folder *folder, FILE *stream)
+{
+    if (!stream)
+        return complain(folder->working_path, errno);
+    int error =
+        ferror(stream) || fflush(stream) || fsync(fileno(stream)) ? (errno ? errno : EIO) : 0;
+    if (fclose(stream) && !error)
+        error = errno;
+    return error ? complain(folder->working_path, error) : 0;
+}
+
+/* Returns the exit status. */
 static int begin(const struct result_folder *folder, const struct campaign_plan *plan)
 {
     int error = make_folders(folder->working_path);
-    if (!error)
-        error = plan_file_write(folder->working_path, plan);
-    return error ? complain(folder->working_path, -error) : 0;
+    if (error) {
+        complain(folder->working_path, -error);
+        return COMMAND_ENVIRONMENT;
+    }
+    FILE *stream = csv_open(folder->working_path, PLAN_FILE, "we");
+    if (stream)
+        plan_file_write(stream, plan);
+    return finish(folder, stream) ? COMMAND_ENVIRONMENT : COMMAND_DONE;
 }
 
 int result_folder_open(struct result_folder *folder, const char *path, struct campaign_plan *plan)
@@ -110,26 +127,16 @@ int result_folder_open(struct result_folder *folder, const char *path, struct ca
     *folder = (struct result_folder){0};
     folder->final_path = strndup(path, length);
     if (!folder->final_path ||
-        asprintf(&folder->working_path, "%s.partial", folder->final_path) < 0)
-        return complain(path, ENOMEM);
+        asprintf(&folder->working_path, "%s.partial", folder->final_path) < 0) {
+        complain(path, ENOMEM);
+        return COMMAND_ENVIRONMENT;
+    }
     plan->folder = folder->working_path;
-    int error = check_replaceable(folder->final_path);
-    if (!error)
-        error = plan->resumes ? plan_file_compare(folder->working_path, plan)
-                              : check_not_interrupted(folder);
-    folder->is_open = error == 0;
-    return error || plan->resumes ? error : begin(folder, plan);
-}
-
-static int finish(const struct result_folder *folder, FILE *stream)
-{
-    if (!stream)
-        return complain(folder->working_path, errno);
-    int error =
-        ferror(stream) || fflush(stream) || fsync(fileno(stream)) ? (errno ? errno : EIO) : 0;
-    if (fclose(stream) && !error)
-        error = errno;
-    return error ? complain(folder->working_path, error) : 0;
+    if (check_replaceable(folder->final_path) || (!plan->resumes && check_not_interrupted(folder)))
+        return COMMAND_ENVIRONMENT;
+    int status = plan->resumes ? plan_file_compare(folder->working_path, plan) : COMMAND_DONE;
+    folder->is_open = status == COMMAND_DONE;
+    return status || plan->resumes ? status : begin(folder, plan);
 }
 
 int result_folder_describe(const struct result_folder *folder, const struct campaign_plan *plan,
@@ -194,6 +201,7 @@ int result_folder_commit(struct result_folder *folder)
 
 void result_folder_discard(struct result_folder *folder)
 {
+    message("nothing was measured");
     if (folder->is_open)
         remove_tree(folder->working_path);
     folder->is_open = false;

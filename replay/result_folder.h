@@ -13,8 +13,8 @@ struct result_folder {
 /* Makes a working folder beside `path`, parents included, with nothing but what the campaign is
  * begun with; or, to resume (plan->resumes), takes the one that was left there, whose seed the plan
  * gets. Refuses a path that holds anything but a campaign, without resuming one beside which a
- * campaign was cut off, and resuming one that was begun otherwise (-EINVAL). Sets plan->folder.
- * Prints a message and returns -errno on failure. */
+ * campaign was cut off, and resuming one that was begun otherwise. Sets plan->folder. Prints a
+ * message on failure, and returns the exit status. */
 int result_folder_open(struct result_folder *folder, const char *path, struct campaign_plan *plan);
 
 /* Writes summary.csv, verdicts.csv, machine.txt, command.txt and overview.txt. Prints a message and
@@ -26,8 +26,8 @@ int result_folder_describe(const struct result_folder *folder, const struct camp
  * failure. */
 int result_folder_commit(struct result_folder *folder);
 
-/* Removes the working folder, for a campaign that measured nothing: what stood there before is
- * worth more. */
+/* For a campaign that measured nothing: says so, and removes the working folder if there is one,
+ * for what stood there before is worth more. */
 void result_folder_discard(struct result_folder *folder);
 
 /* Frees the paths. Where the folder was not committed, what was written stays, and a message says

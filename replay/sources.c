@@ -132,18 +132,22 @@ static bool is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
+/* NULL: no trace of that name. */
+static char *find_trace(const char *text)
+{
+    return is_file(text) ? strdup(text) : shipped_path(text);
+}
+
 char *source_trace_path(const char *text)
 {
-    char *path = is_file(text) ? NULL : shipped_path(text);
+    char *path = find_trace(text);
     return path ? path : strdup(text);
 }
 
 /* -ENOENT: no trace of that name. */
 static int open_trace(struct trace_source **source, const char *text, struct trace_error *error)
 {
-    if (is_file(text))
-        return trace_open(source, text, error);
-    char *path = shipped_path(text);
+    char *path = find_trace(text);
     int failure = path ? trace_open(source, path, error) : -ENOENT;
     free(path);
     return failure;
@@ -164,7 +168,7 @@ int source_open_model(struct trace_source **source, const char *text, struct tra
     struct model *model;
     error->message[0] = '\0';
     bool is_named = *trace_name != '\0';
-    int failure = is_named ? open_trace(&trace, trace_name, error) : -ENOENT;
+    int failure = open_trace(&trace, trace_name, error);
     free(trace_name);
     if (failure == -ENOENT && !error->message[0]) {
         error->byte_offset = UINT64_MAX;
