@@ -78,3 +78,13 @@ function source_label(name) {
     gsub(/[:,]/, " ", name)
     return length(name) > 28 ? substr(name, 1, 27) "…" : name
 }
+
+# Sorts values[1 to count].
+function sort_numbers(values, count,    i, j, held) {
+    for (i = 2; i <= count; i++) {
+        held = values[i]
+        for (j = i - 1; j >= 1 && values[j] > held; j--)
+            values[j + 1] = values[j]
+        values[j + 1] = held
+    }
+}

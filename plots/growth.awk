@@ -49,21 +49,11 @@ file == 1 {
     resident[source, name, place] = field[column["resident_bytes"]]
 }
 
-# Sorts values[1 to count].
-function sort(values, count,    i, j, held) {
-    for (i = 2; i <= count; i++) {
-        held = values[i]
-        for (j = i - 1; j >= 1 && values[j] > held; j--)
-            values[j + 1] = values[j]
-        values[j + 1] = held
-    }
-}
-
 # How often values[1 to count] come up from their lowest quarter to their highest.
 function waves(values, count,    i, sorted, low, high, is_down, found) {
     for (i = 1; i <= count; i++)
         sorted[i] = values[i]
-    sort(sorted, count)
+    sort_numbers(sorted, count)
     low = sorted[int(count / 4) + 1]
     high = sorted[int(count * 3 / 4) + 1]
     for (i = 1; i <= count && low < high; i++) {

@@ -28,13 +28,10 @@ NR == 1 {
 }
 
 # The median of value[name, call, percentile, 1 to count].
-function median(name, call, percentile, count,    i, j, held, sorted) {
-    for (i = 1; i <= count; i++) {
-        held = value[name, call, percentile, i]
-        for (j = i - 1; j >= 1 && sorted[j] > held; j--)
-            sorted[j + 1] = sorted[j]
-        sorted[j + 1] = held
-    }
+function median(name, call, percentile, count,    i, sorted) {
+    for (i = 1; i <= count; i++)
+        sorted[i] = value[name, call, percentile, i]
+    sort_numbers(sorted, count)
     return count % 2 ? sorted[(count + 1) / 2] : (sorted[count / 2] + sorted[count / 2 + 1]) / 2
 }
 
@@ -49,11 +46,9 @@ function print_curve(name, call,    i, count, latency) {
 }
 
 END {
-    for (percentile in percentiles) {
-        for (j = percentile_count++; j >= 1 && rising[j] > percentile + 0; j--)
-            rising[j + 1] = rising[j]
-        rising[j + 1] = percentile + 0
-    }
+    for (percentile in percentiles)
+        rising[++percentile_count] = percentile + 0
+    sort_numbers(rising, percentile_count)
     for (i = 1; i <= name_count; i++) {
         print_curve(ordered[i], "malloc")
         print_curve(ordered[i], "free")
