@@ -73,16 +73,6 @@ static struct block *align_payload(struct block_heap *heap, struct block *block,
     return aligned;
 }
 
-/* Larger ones are counted, too, though nobody asks for them: whether a block is one nobody can
- * predict. */
-static void count_used(struct block_heap *heap, const struct block *block, int change)
-{
-    const size_t others = BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1;
-    size_t index = block_bytes(block) / MEM_ALIGNMENT;
-
-    heap->used_counts[index < others ? index : others] += (unsigned)change;
-}
-
 size_t block_live_bytes(const struct block_heap *heap, size_t least, size_t most)
 {
     size_t last = block_size_for(most), sum = 0;
@@ -120,7 +110,7 @@ void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_
             return NULL;
         carve(heap, block, size);
     }
-    count_used(heap, block, 1);
+    block_count(heap, block, 1);
     return block_payload(block);
 }
 
@@ -136,7 +126,8 @@ static inline struct block *live_block(const void *payload)
         fault_die("double free or invalid pointer", payload);
     if (block_bytes(block) < MEM_MIN_BLOCK_SIZE || !zone_is_block(zone_kind(block_after(block))))
         fault_die("heap corrupted or invalid pointer: impossible block size", payload);
-    if (!(block_after(block)->tag & BLOCK_TAG_PREVIOUS_USED))
+    /* Which a nursery's owner may be writing. */
+    if (!(block_tag(block_payload(block_after(block))) & BLOCK_TAG_PREVIOUS_USED))
         fault_die("heap corrupted or invalid pointer: the end of a block was overwritten", payload);
     return block;
 }
@@ -146,10 +137,13 @@ size_t block_free(struct block_heap *heap, void *payload)
     struct block *block = live_block(payload);
     size_t usable = block_bytes(block) - BLOCK_TAG_BYTES;
 
-    count_used(heap, block, -1);
     /* Cleared also where the tag ends up inside a larger free block: a second free of the same
      * address finds it. */
-    block->tag &= ~(size_t)BLOCK_TAG_USED;
+    block_set_tag(block, block->tag & ~(size_t)BLOCK_TAG_USED);
+    /* The nursery's owner will find it when that retires. */
+    if (__builtin_expect(block->tag & BLOCK_TAG_NURSERY, 0))
+        return usable;
+    block_count(heap, block, -1);
     block = block_coalesce(heap, block);
     if (block_bytes(block) >= RELEASE_UNITS * UNIT_BYTES && !heap->is_private)
         (void)block_release_units(heap, block, RELEASE_UNITS);
@@ -164,10 +158,12 @@ bool block_resize(struct block_heap *heap, void *payload, size_t bytes)
     size_t size = block_size_for(bytes);
     struct block *next = block_after(block);
 
+    if (block->tag & BLOCK_TAG_NURSERY)
+        return block_may_stay(block_bytes(block), size);
     if (size > block_bytes(block) &&
         (block_is_used(next) || block_bytes(block) + block_bytes(next) < size))
         return false;
-    count_used(heap, block, -1);
+    block_count(heap, block, -1);
     if (size > block_bytes(block)) {
         block_index_remove(&heap->free, next);
         block->tag += block_bytes(next);
@@ -175,7 +171,7 @@ bool block_resize(struct block_heap *heap, void *payload, size_t bytes)
         heap->coalesces++;
     }
     split(heap, block, size);
-    count_used(heap, block, 1);
+    block_count(heap, block, 1);
     return true;
 }
 

@@ -12,6 +12,7 @@
  *     BLOCK_TAG_USED, BLOCK_TAG_PREVIOUS_USED and, in free blocks, BLOCK_TAG_PURGED (no memory in
  *     whole pages) and BLOCK_TAG_IDLE (seen free by block_decay); the tag lies 8 bytes
  *     before a multiple of 16;
+ *   - a nursery (block_nursery.h) is used blocks to all others, whatever its tags say;
  *   - BLOCK_TAG_PREVIOUS_USED is true exactly when the block before is used; only when it is
  *     false is the word before the tag a footer, which repeats the size of the block before;
  *   - no two free blocks are neighbours;
@@ -85,13 +86,30 @@ static inline size_t block_size(const void *payload)
     return block_tag(payload) & ~(size_t)BLOCK_TAG_FLAGS;
 }
 
-/* The same; 0 where the word before `payload` is not the tag of a block in use. */
-static inline size_t block_size_if_used(const void *payload)
+/* The same; 0 where the word before `payload` is not the tag of a block in use, or has any of the
+ * `excluded` flags. */
+static inline size_t block_size_unless(const void *payload, size_t excluded)
 {
     size_t tag = block_tag(payload);
-    bool is_tag = (tag & BLOCK_TAG_USED) && ((uintptr_t)payload & (MEM_ALIGNMENT - 1)) == 0;
+    bool is_tag = (tag & (BLOCK_TAG_USED | excluded)) == BLOCK_TAG_USED &&
+                  ((uintptr_t)payload & (MEM_ALIGNMENT - 1)) == 0;
 
     return is_tag ? tag & ~(size_t)BLOCK_TAG_FLAGS : 0;
+}
+
+static inline size_t block_size_if_used(const void *payload)
+{
+    return block_size_unless(payload, 0);
+}
+
+/* Counts a block that comes into use or goes out of it, under the heap's lock.  Larger ones are
+ * counted, too, though nobody asks for them: whether a block is one nobody can predict. */
+static inline void block_count(struct block_heap *heap, const struct block *block, int change)
+{
+    const size_t others = BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 1;
+    size_t index = block_bytes(block) / MEM_ALIGNMENT;
+
+    heap->used_counts[index < others ? index : others] += (unsigned)change;
 }
 
 /* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL.
@@ -116,6 +134,12 @@ void block_decay(struct block_heap *heap, size_t most);
 /* Purges the pages inside of free blocks of 128 KiB and more, smallest first, until these are at
  * least `bytes`; returns how many. */
 size_t block_purge_long(struct block_heap *heap, size_t bytes);
+
+/* Whether a block that can't be cut may hold an object that shrinks, or grows, to `size`. */
+static inline bool block_may_stay(size_t before, size_t size)
+{
+    return size <= before && before - size <= before / 4;
+}
 
 /* Gives the whole units of one free block that holds memory, and is not left of what the heap grew
  * by last, to the zone: of one that is a segment of one unit, or else of the smallest with two

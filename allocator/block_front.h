@@ -182,8 +182,8 @@ static inline bool block_front_has_room(const struct block_front *front, size_t 
     return front->held_bytes + size <= front->most_bytes && !(front->held >> front->next & 1);
 }
 
-/* Whether a block of this size is refused a place because blocks of that size owe too much, which
- * this counts. */
+/* Whether a block of this size, which is freed or about to be cut, is refused a place because
+ * blocks of that size owe too much, which this counts. */
 static inline bool block_front_refuses(struct block_front *front, size_t size)
 {
     uint8_t *debt = block_front_debt(front, size);
@@ -225,15 +225,15 @@ size_t block_front_pass(struct block_front *front, struct block_heap *own, void 
  * two stores. */
 void block_front_recount(struct block_front *front);
 
-/* The size of a block that the front can take; 0 for any other, for what may be held already and
- * for what is no block. */
+/* The size of a block that the front can take; 0 for any other, a nursery's among them, for what
+ * may be held already and for what is no block. */
 static inline size_t block_front_takes(const struct block_front *front, const void *payload)
 {
     /* Before the tag is read: under memcheck, where all fronts stay empty, that belongs to nobody.
      */
     if (__builtin_expect(front->most_bytes == 0, 0))
         return 0;
-    size_t size = block_size_if_used(payload);
+    size_t size = block_size_unless(payload, BLOCK_TAG_NURSERY);
     if (!block_front_serves(size) || *block_front_mark(payload) == front)
         return 0;
     return size;

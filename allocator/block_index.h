@@ -21,7 +21,8 @@ enum {
     BLOCK_TAG_BYTES = sizeof(size_t),
     BLOCK_TAG_USED = 1,
     BLOCK_TAG_PREVIOUS_USED = 2,
-    BLOCK_TAG_PURGED = 4,
+    BLOCK_TAG_PURGED = 4,  /* of a free block */
+    BLOCK_TAG_NURSERY = 4, /* of any other */
     BLOCK_TAG_IDLE = 8,
     BLOCK_TAG_FLAGS = 15
 };
@@ -70,6 +71,12 @@ static inline bool block_is_used(const struct block *block)
 static inline struct block *block_at(const void *base, size_t bytes)
 {
     return (struct block *)((char *)(uintptr_t)base + bytes);
+}
+
+/* Others may read the size beside flags that change. */
+static inline void block_set_tag(struct block *block, size_t tag)
+{
+    __atomic_store_n(&block->tag, tag, __ATOMIC_RELEASE);
 }
 
 /* The one right behind it. */

@@ -54,6 +54,7 @@ static NOINLINE void *pop_aligned(struct heap *heap, size_t bytes, size_t align)
 void heap_flush(struct heap *heap)
 {
     front_flush(&heap->front);
+    (void)block_nursery_retire(&heap->nursery, heap->own_blocks);
     (void)block_front_flush(&heap->block_front, heap->own_blocks);
     waiting_note_free();
 }
@@ -174,14 +175,57 @@ static void note_small_block(const struct block_heap *blocks, size_t bytes)
     slab_note_blocks(most, block_live_bytes(blocks, least, most));
 }
 
-static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow)
+static inline struct block_heap *lock_blocks(struct heap *heap)
 {
     struct block_heap *blocks = heap->own_blocks;
 
-    if (__builtin_expect(blocks != NULL, 0))
-        lock_take(&blocks->lock);
-    else
-        blocks = arena_take(&heap->arena_place);
+    if (__builtin_expect(!blocks, 1))
+        return arena_take(&heap->arena_place);
+    lock_take(&blocks->lock);
+    return blocks;
+}
+
+/* Lets the next nursery begin, if there is memory for it, and cuts a block from it. */
+static NOINLINE void *renew_nursery(struct heap *heap, size_t size)
+{
+    /* So that a look in vain costs few instructions a call. */
+    enum { WAITS = 32 };
+    struct block_nursery next;
+
+    struct block_heap *blocks = lock_blocks(heap);
+    bool has_begun = block_nursery_begin(&next, blocks);
+    lock_drop(&blocks->lock);
+    if (!has_begun) {
+        heap->nursery.waits = WAITS;
+        return NULL;
+    }
+    (void)block_nursery_retire(&heap->nursery, heap->own_blocks);
+    heap->nursery = next;
+    return block_nursery_alloc(&heap->nursery, size);
+}
+
+/* A block of a size that the front refuses, for these hardly ever come again soon. */
+static void *take_from_nursery(struct heap *heap, size_t bytes)
+{
+    size_t size = block_size_for(bytes);
+
+    if (!block_nursery_may_serve(&heap->nursery, size) ||
+        !block_front_refuses(&heap->block_front, size))
+        return NULL;
+    /* Behind the front: as much of the traffic that decay goes by as if blocks were cut and merged.
+     */
+    count_slow_call(heap);
+    void *ptr = block_nursery_alloc(&heap->nursery, size);
+    if (!ptr)
+        ptr = renew_nursery(heap, size);
+    if (ptr)
+        count_alloc(heap, block_size(ptr) - BLOCK_TAG_BYTES);
+    return ptr;
+}
+
+static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow)
+{
+    struct block_heap *blocks = lock_blocks(heap);
     void *ptr = block_alloc(blocks, bytes, align, may_grow);
     if (bytes <= SLAB_MOST_BYTES)
         note_small_block(blocks, bytes);
@@ -203,12 +247,14 @@ static bool asks_others(size_t bytes)
     return !has_dirty;
 }
 
-/* What the front holds goes back before a block heap grows: it may merge into what is needed. */
+/* What the fronts hold goes back before a block heap grows: it may merge into what is needed. */
 static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
 {
     void *ptr = NULL;
 
-    if (block_front_flush(&heap->block_front, heap->own_blocks))
+    bool has_retired = block_nursery_has_free(&heap->nursery, bytes) &&
+                       block_nursery_retire(&heap->nursery, heap->own_blocks);
+    if (block_front_flush(&heap->block_front, heap->own_blocks) || has_retired)
         ptr = take_block_from(heap, bytes, align, false);
     if (!ptr && !heap->own_blocks && asks_others(bytes))
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, false);
@@ -295,7 +341,9 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
 static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, bool zeroed)
 {
     waiting_note_alloc();
-    void *ptr = held ? held : take_block(heap, bytes, MEM_ALIGNMENT);
+    void *ptr = held ? held : take_from_nursery(heap, bytes);
+    if (!ptr)
+        ptr = take_block(heap, bytes, MEM_ALIGNMENT);
     if (!ptr)
         return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
     return zeroed ? memset(ptr, 0, bytes) : ptr;
@@ -333,7 +381,9 @@ static void free_small(struct heap *heap, void *ptr, unsigned kind)
 static void free_block(struct heap *heap, void *ptr)
 {
     count_slow_call(heap);
-    size_t usable = block_front_pass(&heap->block_front, heap->own_blocks, ptr);
+    size_t usable = block_nursery_holds(&heap->nursery, ptr)
+                        ? block_nursery_free(&heap->nursery, ptr)
+                        : block_front_pass(&heap->block_front, heap->own_blocks, ptr);
     count_free(heap, usable);
     waiting_note_free();
 }
@@ -387,13 +437,17 @@ static bool resize_block(struct heap *heap, void *ptr, size_t bytes)
     size_t before = block_usable(ptr);
     if (before + BLOCK_TAG_BYTES == block_size_for(bytes))
         return true;
-    struct block_heap *blocks = arena_or_own(ptr, heap->own_blocks);
-    lock_take(&blocks->lock);
-    bool done = block_resize(blocks, ptr, bytes);
-    size_t now = block_usable(ptr);
-    lock_drop(&blocks->lock);
+    bool done;
+    if (block_nursery_holds(&heap->nursery, ptr)) {
+        done = block_nursery_resize(&heap->nursery, ptr, block_size_for(bytes));
+    } else {
+        struct block_heap *blocks = arena_or_own(ptr, heap->own_blocks);
+        lock_take(&blocks->lock);
+        done = block_resize(blocks, ptr, bytes);
+        lock_drop(&blocks->lock);
+    }
     if (done)
-        count_resize(heap, before, now);
+        count_resize(heap, before, block_usable(ptr));
     return done;
 }
 

@@ -1,15 +1,17 @@
-/* A heap: a front for small objects, one for blocks, and counters. What lies behind the fronts is
+/* A heap: a front for small objects, one for blocks, a nursery for those that it does not hold, and
+ * counters. What lies behind the fronts is
  * shared by all heaps, so that what one thread frees is there for all others: the arenas, the
  * large objects, and the slabs of a memory node.
  *
- * Invariant: `front`, `block_front` and `counters` are written by the heap's owner alone: whoever
- * serialises mem_* for heap_plain, one thread for each thread heap, the holder of shared_lock
- * for heap_shared. Counters are read by anybody, as relaxed atomics. */
+ * Invariant: `front`, `block_front`, `nursery` and `counters` are written by the heap's owner
+ * alone: whoever serialises mem_* for heap_plain, one thread for each thread heap, the holder of
+ * shared_lock for heap_shared. Counters are read by anybody, as relaxed atomics. */
 #ifndef ALLOCATOR_HEAP_H
 #define ALLOCATOR_HEAP_H
 
 #include "allocator/arena.h"
 #include "allocator/block_front.h"
+#include "allocator/block_nursery.h"
 #include "allocator/counters.h"
 #include "allocator/front.h"
 #include "allocator/slab_sets.h"
@@ -32,6 +34,7 @@ struct heap {
     unsigned decay_rounds; /* when its fronts were emptied last */
     bool is_owned;
     struct block_front block_front;
+    struct block_nursery nursery;
     /* Last: most of them lie beyond the page that holds all else, and threads need few. */
     _Alignas(FRONT_SLOTS_ALIGNMENT) void *slots[FRONT_SLOTS];
 };

@@ -287,6 +287,7 @@ static void after_fork_in_child(void)
         if (heap->is_owned && heap != heaps_current) {
             front_repair(&heap->front);
             block_front_recount(&heap->block_front);
+            block_nursery_recount(&heap->nursery);
             heap->is_owned = false;
             heap->next_idle = idle_heaps;
             idle_heaps = heap;

@@ -1,6 +1,7 @@
 /* Calls one pair of functions COUNT times, for counting instructions: instructions FAMILY SIZE
  * COUNT.  FAMILY is plain, ts, null, which only frees NULL, or none for the loop alone; mixed
  * replaces one of some objects of 1 KiB to SIZE each time, whose sizes hardly ever come again soon;
+ * burst allocates some such before it frees them all, again and again;
  * wave allocates COUNT objects before it frees the last of them first, and starts a thread half
  * way: the heap is in two parts, far from each other, and memory of both goes back to the system.
  */
@@ -48,18 +49,46 @@ static int play_wave(size_t size, size_t count)
     return 0;
 }
 
+static uint32_t some_number(void)
+{
+    static uint32_t random = 1;
+
+    /* Knuth, The Art of Computer Programming, 3.3.4. */
+    return random = random * 1664525 + 1013904223;
+}
+
+/* 1 KiB to `most`. */
+static size_t some_size(size_t most, uint32_t random)
+{
+    enum { LEAST = 1024 };
+
+    return LEAST + (random >> 8 & 0xffff) * (most - LEAST) / 0xffff;
+}
+
 static int play_mixed(size_t most, size_t count)
 {
-    enum { LIVE = 64, LEAST = 1024 };
+    enum { LIVE = 64 };
     void *live[LIVE] = {0};
-    uint32_t random = 1;
 
     while (count-- > 0) {
-        /* Knuth, The Art of Computer Programming, 3.3.4. */
-        random = random * 1664525 + 1013904223;
+        uint32_t random = some_number();
         void **chosen = &live[random >> 26];
         mem_free(*chosen);
-        *chosen = mem_malloc(LEAST + (random >> 8 & 0xffff) * (most - LEAST) / 0xffff);
+        *chosen = mem_malloc(some_size(most, random));
+    }
+    return 0;
+}
+
+static int play_burst(size_t most, size_t count)
+{
+    enum { BURST = 24 };
+    void *live[BURST] = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        if (i % BURST == 0)
+            for (int place = 0; place < BURST; place++)
+                mem_free(live[place]);
+        live[i % BURST] = mem_malloc(some_size(most, some_number()));
     }
     return 0;
 }
@@ -85,6 +114,8 @@ int main(int argc, char **argv)
         return play_wave(size, count);
     if (strcmp(argv[1], "mixed") == 0)
         return play_mixed(size, count);
+    if (strcmp(argv[1], "burst") == 0)
+        return play_burst(size, count);
     while (count-- > 0)
         release(allocate(size));
     return 0;
