@@ -39,11 +39,15 @@ enum {
     BLOCK_FRONT_TRIAL = 64
 };
 
+struct block_front_account {
+    uint8_t debt;  /* above the most it counts those that were not held since the last that was */
+    uint8_t place; /* of the one that was held last, unless another one lies there by now */
+};
+
 struct block_front {
     _Alignas(16) uint16_t sizes[BLOCK_FRONT_PLACES];
     void *blocks[BLOCK_FRONT_PLACES];
-    /* Above the most they count those that were not held since the last that was. */
-    uint8_t debts[1 << BLOCK_FRONT_ACCOUNT_BITS];
+    struct block_front_account accounts[1 << BLOCK_FRONT_ACCOUNT_BITS];
     size_t held_bytes, most_bytes;
     size_t refused_bytes; /* the last block that was larger than all it might hold, or 0 */
     uint32_t held;
@@ -59,11 +63,17 @@ static inline bool block_front_serves(size_t size)
 }
 
 /* Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming, 6.4). */
-static inline uint8_t *block_front_debt(struct block_front *front, size_t size)
+static inline struct block_front_account *block_front_account(struct block_front *front,
+                                                              size_t size)
 {
     uint32_t hash = (uint32_t)(size / MEM_ALIGNMENT) * UINT32_C(2654435769);
 
-    return &front->debts[hash >> (32 - BLOCK_FRONT_ACCOUNT_BITS)];
+    return &front->accounts[hash >> (32 - BLOCK_FRONT_ACCOUNT_BITS)];
+}
+
+static inline uint8_t *block_front_debt(struct block_front *front, size_t size)
+{
+    return &block_front_account(front, size)->debt;
 }
 
 static inline void block_front_repay(struct block_front *front, size_t size)
@@ -137,30 +147,41 @@ static inline bool block_front_fits(size_t wanted, size_t size)
     return size - wanted <= wanted >> BLOCK_FRONT_SLACK_SHIFT;
 }
 
-/* Returns the last held of the blocks with room for `bytes` that are at most a sixteenth larger
- * than asked for and lie at a multiple of `align`, and sets *usable to its usable size; NULL where
- * there is none. */
+/* Takes the block of a place, and sets *usable to its usable size. */
+static inline void *block_front_take(struct block_front *front, unsigned place, size_t *usable)
+{
+    void *held = front->blocks[place];
+
+    *block_front_mark(held) = NULL;
+    size_t size = block_front_drop(front, place);
+    *usable = size - BLOCK_TAG_BYTES;
+    block_front_repay(front, size);
+    front->was_hit = true;
+    return held;
+}
+
+/* Returns a block with room for `bytes` that lies at a multiple of `align`, and sets *usable to its
+ * usable size: the last held of just that size or else, for sizes that do not owe too much, of
+ * those that are at most a sixteenth larger; NULL where there is none. */
 ALWAYS_INLINE void *block_front_pop(struct block_front *front, size_t bytes, size_t align,
                                     size_t *usable)
 {
-    size_t least = block_size_for(bytes) / MEM_ALIGNMENT;
+    size_t size = block_size_for(bytes), least = size / MEM_ALIGNMENT;
     uint32_t match;
 
-    if (!block_front_serves(least * MEM_ALIGNMENT))
+    if (!block_front_serves(size))
+        return NULL;
+    const struct block_front_account *account = block_front_account(front, size);
+    if (front->sizes[account->place] == least && align <= MEM_ALIGNMENT)
+        return block_front_take(front, account->place, usable);
+    if (account->debt > BLOCK_FRONT_MOST_DEBT)
         return NULL;
     match = block_front_match(front, (uint16_t)least, (uint16_t)(least >> BLOCK_FRONT_SLACK_SHIFT));
     for (match = block_front_by_age(front, match); match;) {
         unsigned bit = 31 - (unsigned)__builtin_clz(match);
         unsigned place = block_front_place(front, bit);
-        void *held = front->blocks[place];
-        if (((uintptr_t)held & (align - 1)) == 0) {
-            *block_front_mark(held) = NULL;
-            size_t size = block_front_drop(front, place);
-            *usable = size - BLOCK_TAG_BYTES;
-            block_front_repay(front, size);
-            front->was_hit = true;
-            return held;
-        }
+        if (((uintptr_t)front->blocks[place] & (align - 1)) == 0)
+            return block_front_take(front, place, usable);
         match &= ~(UINT32_C(1) << bit);
     }
     return NULL;
@@ -206,6 +227,7 @@ static inline void block_front_hold(struct block_front *front, void *payload, si
     __atomic_store_n(&front->sizes[place], (uint16_t)(size / MEM_ALIGNMENT), __ATOMIC_RELEASE);
     front->held |= UINT32_C(1) << place;
     front->held_bytes += size;
+    block_front_account(front, size)->place = (uint8_t)place;
     front->next = (place + 1) % BLOCK_FRONT_PLACES;
 }
 

@@ -82,7 +82,7 @@ struct front {
 
 /* The distance of the slots, which end the heap that begins with the front; see heap.h. */
 enum {
-    FRONT_SLOTS_AT = 2304,
+    FRONT_SLOTS_AT = 2560,
     FRONT_SLOTS_ALIGNMENT = 256,
     FRONT_WIDE_AT = FRONT_SLOTS_AT + FRONT_NARROW_SLOTS * FRONT_SLOT_BYTES
 };

@@ -108,8 +108,11 @@ static void test_the_last_held_that_fits(void **state)
     assert_null(pop(5000, ALIGNMENT));
     /* A sixteenth larger at most. */
     assert_null(pop(3000, ALIGNMENT));
-    assert_ptr_equal(pop(3990, ALIGNMENT), larger);
+    assert_ptr_equal(pop(3970, ALIGNMENT), larger);
+    /* One of just that size before those that were held later. */
+    assert_true(give(larger));
     assert_ptr_equal(pop(4000, ALIGNMENT), second);
+    assert_ptr_equal(pop(4000, ALIGNMENT), larger);
     assert_ptr_equal(pop(4000, ALIGNMENT), first);
     assert_null(pop(4000, ALIGNMENT));
     verify();
@@ -291,12 +294,12 @@ static void test_what_goes_unused_is_held_no_longer(void **state)
 static void test_accounts_are_shared_evenly(void **state)
 {
     (void)state;
-    enum { ACCOUNTS = sizeof front.debts };
+    enum { ACCOUNTS = sizeof front.accounts / sizeof *front.accounts };
     const size_t sizes = (BLOCK_FRONT_LIMIT_BYTES - BLOCK_FRONT_LEAST_BYTES) / ALIGNMENT;
     size_t counts[ACCOUNTS] = {0};
 
     for (size_t size = BLOCK_FRONT_LEAST_BYTES; block_front_serves(size); size += ALIGNMENT) {
-        size_t account = (size_t)(block_front_debt(&front, size) - front.debts);
+        size_t account = (size_t)(block_front_account(&front, size) - front.accounts);
         assert_in_range(account, 0, ACCOUNTS - 1);
         counts[account]++;
     }
