@@ -1,6 +1,7 @@
 /* The nursery for blocks; this test looks inside the library. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -413,6 +414,55 @@ static void test_bursts(void **state)
     assert_null(heaps_current->nursery.start);
 }
 
+static atomic_bool stop;
+
+static void *run_until_stopped(void *seed)
+{
+    mem_free_ts(mem_malloc_ts(1));
+    for (uintptr_t random = (uintptr_t)seed; !atomic_load(&stop); random++)
+        (void)run_bursts(heaps_current, 3, random);
+    return NULL;
+}
+
+/* The heaps that threads left in the middle of a call are the child's threads'. */
+static void child_of_fork(void)
+{
+    pthread_t threads[2];
+
+    (void)run_bursts(heaps_current, 10, 41);
+    for (uintptr_t i = 0; i < 2 && !IS_THREAD_SANITIZED; i++)
+        if (pthread_create(&threads[i], NULL, run_thread, (void *)(i + 43)) != 0)
+            _exit(1);
+    for (int i = 0; i < 2 && !IS_THREAD_SANITIZED; i++)
+        pthread_join(threads[i], NULL);
+    (void)mem_idle();
+    _exit(0);
+}
+
+static void test_fork_amid_bursts(void **state)
+{
+    (void)state;
+    enum { FORKS = 20 };
+    pthread_t threads[2];
+
+    mem_free_ts(mem_malloc_ts(1));
+    for (uintptr_t i = 0; i < 2; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, run_until_stopped, (void *)((i + 1) * 1000)), 0);
+    for (int i = 0; i < FORKS; i++) {
+        int status = -1;
+        (void)run_bursts(heaps_current, 2, 37);
+        pid_t child = fork();
+        if (child == 0)
+            child_of_fork();
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
 static void *free_all(void *objects)
 {
     for (void **object = objects; *object; object++)
@@ -498,6 +548,7 @@ int main(int argc, char **argv)
         CASE(test_recount),
         CASE(test_mistakes),
         cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_fork_amid_bursts),
         cmocka_unit_test(test_freed_by_another_thread),
         cmocka_unit_test(test_what_grows_and_shrinks),
         cmocka_unit_test(test_of_an_instance),
