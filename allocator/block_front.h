@@ -203,8 +203,8 @@ static inline bool block_front_has_room(const struct block_front *front, size_t 
     return front->held_bytes + size <= front->most_bytes && !(front->held >> front->next & 1);
 }
 
-/* Whether a block of this size, which is freed or about to be cut, is refused a place because
- * blocks of that size owe too much, which this counts. */
+/* Whether a block of this size is refused a place because blocks of that size owe too much, which
+ * this counts. */
 static inline bool block_front_refuses(struct block_front *front, size_t size)
 {
     uint8_t *debt = block_front_debt(front, size);
@@ -214,6 +214,19 @@ static inline bool block_front_refuses(struct block_front *front, size_t size)
     if (++*debt < BLOCK_FRONT_MOST_DEBT + BLOCK_FRONT_TRIAL)
         return true;
     *debt = BLOCK_FRONT_MOST_DEBT;
+    return false;
+}
+
+/* The same of one that is yet to be cut, and for which there is another place then: the one that is
+ * not refused for a trial will not be when it is freed, either. */
+static inline bool block_front_will_refuse(struct block_front *front, size_t size)
+{
+    uint8_t *debt = block_front_debt(front, size);
+
+    if (*debt >= BLOCK_FRONT_MOST_DEBT && block_front_refuses(front, size))
+        return true;
+    if (*debt == BLOCK_FRONT_MOST_DEBT)
+        --*debt;
     return false;
 }
 

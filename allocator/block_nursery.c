@@ -3,10 +3,13 @@
 #include "allocator/arena.h"
 #include "allocator/fault.h"
 
-/* As long as the blocks that live for less than a hundred calls are together in a burst; of a
- * shorter free block all.  What is free in lists is what others have left. */
+/* As long as the blocks that live for less than a hundred calls are together in a burst, or all of
+ * a shorter free block, the shortest that will do: what lives on lies scattered in it, where no
+ * long block will find room. */
 #define MOST_BYTES  ((size_t)256 * 1024)
-#define LEAST_BYTES (BLOCK_LISTED_MOST_BYTES + MEM_ALIGNMENT)
+#define LEAST_BYTES ((size_t)8 * 1024)
+/* Without a longer free block than this what is free is what others have left. */
+#define WORTH_BYTES (BLOCK_LISTED_MOST_BYTES + MEM_ALIGNMENT)
 
 /* The next block, which must be where one can be. */
 static struct block *next_of(const struct block_nursery *nursery, const struct block *block)
@@ -32,15 +35,30 @@ bool block_nursery_resize(struct block_nursery *nursery, void *payload, size_t s
     return true;
 }
 
-bool block_nursery_begin(struct block_nursery *nursery, struct block_heap *heap)
+/* The free block for a nursery; NULL where none is worth it. */
+static struct block *free_block_for(const struct block_heap *heap, size_t size)
 {
-    const struct tree_node *node = tree_at_least(heap->free.tree, LEAST_BYTES);
+    size_t least = MEM_MIN_BLOCK_SIZE + size;
+
+    if (!tree_at_least(heap->free.tree, WORTH_BYTES))
+        return NULL;
+    return block_index_find(&heap->free, least < LEAST_BYTES ? LEAST_BYTES : least);
+}
+
+bool block_nursery_may_begin(const struct block_heap *heap, size_t size)
+{
+    return free_block_for(heap, size) != NULL;
+}
+
+bool block_nursery_begin(struct block_nursery *nursery, struct block_heap *heap, size_t size)
+{
+    const struct block *block = free_block_for(heap, size);
     void *payload = NULL;
 
-    if (node) {
+    if (block) {
         /* Each thread may have one. */
-        size_t most = os_is_single_threaded() ? MOST_BYTES : LEAST_BYTES;
-        size_t bytes = node->key < most ? node->key : most;
+        size_t most = os_is_single_threaded() ? MOST_BYTES : WORTH_BYTES;
+        size_t bytes = block_bytes(block) < most ? block_bytes(block) : most;
         payload = block_alloc(heap, bytes - BLOCK_TAG_BYTES, MEM_ALIGNMENT, false);
     }
     if (!payload)

@@ -35,6 +35,7 @@
 struct block_nursery {
     char *start, *top, *end; /* NULL where there is none */
     size_t live_bytes;
+    unsigned cuts;  /* blocks so far */
     unsigned waits; /* requests for which no other one begins, since there was no memory for it */
 };
 
@@ -69,15 +70,15 @@ static inline void block_nursery_cut(struct block_nursery *nursery, struct block
     block_nursery_lower(nursery, (char *)block + size);
     block_set_tag(block, size | BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED | BLOCK_TAG_NURSERY);
     nursery->live_bytes += size;
+    nursery->cuts++;
 }
 
 /* Returns a block of `size` or a little more; NULL where there is no room. */
 static inline void *block_nursery_alloc(struct block_nursery *nursery, size_t size)
 {
-    struct block *block = block_at(nursery->top, 0);
-
     if ((size_t)(nursery->end - nursery->top) < size)
         return NULL;
+    struct block *block = block_at(nursery->top, 0);
     block_nursery_cut(nursery, block, size);
     return block_payload(block);
 }
@@ -125,9 +126,10 @@ static inline bool block_nursery_has_free(const struct block_nursery *nursery, s
     return bytes >= size && bytes - size >= nursery->live_bytes;
 }
 
-/* Makes a long free block of a block heap, whose lock is held, a nursery; false where there is none
- * of those. */
-bool block_nursery_begin(struct block_nursery *nursery, struct block_heap *heap);
+/* Whether a block heap, whose lock is held, has memory for a nursery for blocks of `size`. */
+bool block_nursery_may_begin(const struct block_heap *heap, size_t size);
+/* Begins one there, where there was none; false, with nothing done, where there is no memory. */
+bool block_nursery_begin(struct block_nursery *nursery, struct block_heap *heap, size_t size);
 /* Ends it: what is dead becomes free blocks, what lives blocks like all others.  Returns false
  * where there was none.  Takes the lock of the block heap, `own` of an instance or, where that is
  * NULL, an arena. */

@@ -186,22 +186,30 @@ static inline struct block_heap *lock_blocks(struct heap *heap)
 }
 
 /* Lets the next nursery begin, if there is memory for it, and cuts a block from it. */
-static NOINLINE void *renew_nursery(struct heap *heap, size_t size)
+static RARE void *renew_nursery(struct heap *heap, size_t size)
 {
-    /* So that a look in vain costs few instructions a call. */
-    enum { WAITS = 32 };
-    struct block_nursery next;
+    /* Where memory lies free in pieces of which each is full after a few blocks these go, for a
+     * while, where they fit best (EXPERIMENTS.md, "A nursery for what the front refuses"). */
+    enum { FEW = 4, WAITS = 16 };
+    struct block_nursery *nursery = &heap->nursery;
+    bool was_short = nursery->start && nursery->cuts < FEW;
 
     struct block_heap *blocks = lock_blocks(heap);
-    bool has_begun = block_nursery_begin(&next, blocks);
+    bool may_begin = !was_short && block_nursery_may_begin(blocks, size);
     lock_drop(&blocks->lock);
-    if (!has_begun) {
-        heap->nursery.waits = WAITS;
-        return NULL;
+    /* The last one may lie in another arena. */
+    if (may_begin || was_short)
+        (void)block_nursery_retire(nursery, heap->own_blocks);
+    if (may_begin) {
+        /* Under the lock also for the sake of a fork's child. */
+        blocks = lock_blocks(heap);
+        may_begin = block_nursery_begin(nursery, blocks, size);
+        lock_drop(&blocks->lock);
     }
-    (void)block_nursery_retire(&heap->nursery, heap->own_blocks);
-    heap->nursery = next;
-    return block_nursery_alloc(&heap->nursery, size);
+    if (may_begin)
+        return block_nursery_alloc(nursery, size);
+    nursery->waits = WAITS;
+    return NULL;
 }
 
 /* A block of a size that the front refuses, for these hardly ever come again soon. */
@@ -210,7 +218,7 @@ static void *take_from_nursery(struct heap *heap, size_t bytes)
     size_t size = block_size_for(bytes);
 
     if (!block_nursery_may_serve(&heap->nursery, size) ||
-        !block_front_refuses(&heap->block_front, size))
+        !block_front_will_refuse(&heap->block_front, size))
         return NULL;
     /* Behind the front: as much of the traffic that decay goes by as if blocks were cut and merged.
      */
@@ -248,7 +256,7 @@ static bool asks_others(size_t bytes)
 }
 
 /* What the fronts hold goes back before a block heap grows: it may merge into what is needed. */
-static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
+static RARE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
 {
     void *ptr = NULL;
 
@@ -262,6 +270,9 @@ static NOINLINE void *grow_for_block(struct heap *heap, size_t bytes, size_t ali
         ptr = take_block_from(heap, bytes, align, true);
     if (!ptr && !heap->own_blocks)
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, true);
+    /* Others may have freed what the nursery takes for live. */
+    if (!ptr && block_nursery_retire(&heap->nursery, heap->own_blocks))
+        ptr = take_block_from(heap, bytes, align, false);
     return ptr;
 }
 

@@ -24,6 +24,8 @@
 
 /* For rare ways: keeps the registers that they need from being saved on the frequent ones. */
 #define NOINLINE __attribute__((noinline))
+/* Seldom called: made small, and laid apart. */
+#define RARE __attribute__((noinline, cold))
 /* For frequent ways that the compiler thinks too long. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 

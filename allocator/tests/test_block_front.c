@@ -290,6 +290,27 @@ static void test_what_goes_unused_is_held_no_longer(void **state)
     assert_int_equal(give_fresh(4, SIZE), 4);
 }
 
+/* A size that owes gets its trial also where its blocks are cut elsewhere meanwhile. */
+static void test_what_is_yet_to_be_cut(void **state)
+{
+    (void)state;
+    enum { SIZE = 2000 };
+    size_t size = block_size_for(SIZE);
+
+    assert_false(block_front_will_refuse(&front, size));
+    *block_front_debt(&front, size) = BLOCK_FRONT_MOST_DEBT;
+    int refused = 0;
+    while (block_front_will_refuse(&front, size))
+        refused++;
+    assert_int_equal(refused, BLOCK_FRONT_TRIAL - 1);
+    /* The one that was not refused is held, and serves the next request, and so on. */
+    assert_int_equal(give_fresh(1, SIZE), 1);
+    void *held = pop(SIZE, ALIGNMENT);
+    assert_non_null(held);
+    assert_false(block_front_will_refuse(&front, size));
+    assert_true(give(held) && is_held(held));
+}
+
 /* Sizes share accounts, about as many each one. */
 static void test_accounts_are_shared_evenly(void **state)
 {
@@ -380,6 +401,7 @@ int main(void)
         CASE(test_the_bound_follows_what_it_refused),
         CASE(test_the_oldest_make_room),
         CASE(test_what_goes_unused_is_held_no_longer),
+        CASE(test_what_is_yet_to_be_cut),
         CASE(test_accounts_are_shared_evenly),
         CASE(test_what_is_too_large_goes_back),
         CASE(test_the_mark_proves_nothing),

@@ -10,7 +10,8 @@
 #include "allocator/tests/block_verify.h"
 #include "allocator/tests/test_process.h"
 
-enum { LONG = 300 * 1024, LIVE = 200, ROUNDS = 300 };
+/* SIZE is one for which no other free block will do. */
+enum { LONG = 300 * 1024, SIZE = 16000, LIVE = 200, ROUNDS = 300 };
 
 static struct block_heap blocks;
 static struct block_nursery nursery;
@@ -61,7 +62,7 @@ static int set_up(void **state)
     void *middle = block_alloc(&blocks, LONG, ALIGNMENT, true);
     neighbours[1] = block_alloc(&blocks, 2000, ALIGNMENT, true);
     (void)block_free(&blocks, middle);
-    return block_nursery_begin(&nursery, &blocks) ? 0 : -1;
+    return block_nursery_begin(&nursery, &blocks, SIZE) ? 0 : -1;
 }
 
 static void free_what_lives(void)
@@ -158,7 +159,7 @@ static void test_what_retires(void **state)
         for (int place = 0; place < LIVE; place++)
             if (live[place])
                 assert_int_equal((unsigned char)live[place][500], place);
-        (void)block_nursery_begin(&nursery, &blocks);
+        (void)block_nursery_begin(&nursery, &blocks, SIZE);
     }
     if (nursery.start)
         retire();
@@ -196,7 +197,7 @@ static void test_begins_where_much_is_free(void **state)
     for (size_t bytes = LONG; !all; bytes -= 16)
         all = block_alloc(&blocks, bytes, ALIGNMENT, false);
     assert_true(block_nursery_may_serve(&other, 2000));
-    assert_false(block_nursery_begin(&other, &blocks));
+    assert_false(block_nursery_begin(&other, &blocks, SIZE));
     other.waits = 2;
     assert_false(block_nursery_may_serve(&other, 2000));
     assert_false(block_nursery_may_serve(&other, 2000));
@@ -204,8 +205,30 @@ static void test_begins_where_much_is_free(void **state)
     assert_false(block_nursery_may_serve(&other, 400));
     assert_false(block_nursery_may_serve(&other, 20000));
     free_block(all);
-    assert_true(block_nursery_begin(&other, &blocks));
+    assert_true(block_nursery_begin(&other, &blocks, SIZE));
     assert_true(block_nursery_retire(&other, &blocks));
+}
+
+/* The shortest that will do, so that long ones stay whole. */
+static void test_begins_where_little_is_lost(void **state)
+{
+    (void)state;
+    enum { HOLE = 24000, WANTED = HOLE - 992 };
+    struct block_nursery other = {0};
+    void *hole = cut(HOLE), *behind = cut(1000);
+
+    give(hole);
+    retire();
+    assert_true(block_nursery_may_begin(&blocks, WANTED));
+    assert_true(block_nursery_begin(&other, &blocks, WANTED));
+    assert_in_range(other.end - other.start, HOLE - MEM_MIN_BLOCK_SIZE,
+                    HOLE + 2 * MEM_MIN_BLOCK_SIZE);
+    void *in_hole = block_nursery_alloc(&other, WANTED);
+    assert_non_null(in_hole);
+    assert_null(block_nursery_alloc(&other, WANTED));
+    assert_true(block_nursery_retire(&other, &blocks));
+    free_block(in_hole);
+    free_block(behind);
 }
 
 static void test_others_free(void **state)
@@ -543,6 +566,7 @@ int main(int argc, char **argv)
         CASE(test_what_retires),
         CASE(test_all_of_it_merges),
         CASE(test_begins_where_much_is_free),
+        CASE(test_begins_where_little_is_lost),
         CASE(test_others_free),
         CASE(test_resize),
         CASE(test_recount),

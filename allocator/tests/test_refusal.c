@@ -5,8 +5,8 @@
 #include <semaphore.h>
 #include <sys/mman.h>
 
+#include "allocator/heaps.h"
 #include "allocator/tests/test_process.h"
-#include "allocator/zone.h"
 
 /* Below the size from which it grows in huge pages; two threads may grow it by a sixteenth each at
  * a time. */
@@ -133,11 +133,52 @@ static void test_what_several_were_refused_is_asked_for_again(void **state)
     assert_non_null(zone_take_run(1, UNIT_PRIVATE));
 }
 
+/* --- what others freed in a nursery ----------------------------------------------------------- */
+
+static void refuse(void)
+{
+}
+
+static void *free_given(void *argument)
+{
+    mem_free_ts(given);
+    return argument;
+}
+
+/* Its owner takes that for live, but not when there is nothing else. */
+static void test_what_others_freed_is_found(void **state)
+{
+    (void)state;
+    enum { LONG = 100 * 1024, GIVEN = 50000, WANTED = 48000 };
+
+    run_thread(do_nothing);
+    zone_avoid_break(0);
+    mem_free_ts(mem_malloc_ts(1));
+    struct block_nursery *nursery = &heaps_current->nursery;
+    lock_take(&first_arena.lock);
+    void *piece = block_alloc(&first_arena, LONG, ALIGNMENT, true);
+    assert_non_null(piece);
+    (void)block_free(&first_arena, piece);
+    assert_true(block_nursery_begin(nursery, &first_arena, GIVEN / 2));
+    lock_drop(&first_arena.lock);
+    assert_non_null(given = block_nursery_alloc(nursery, block_size_for(GIVEN)));
+    run_thread(free_given);
+    assert_int_equal(nursery->live_bytes, block_size_for(GIVEN));
+    while (zone.free_units > 0)
+        assert_non_null(zone_take_run(1, UNIT_PRIVATE));
+    on_refusal = refuse;
+    void *ptr = mem_malloc_ts(WANTED);
+    on_refusal = NULL;
+    assert_int_equal(zone_kind(ptr), UNIT_BLOCK);
+    assert_null(nursery->start);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_given_meanwhile_is_taken),
         cmocka_unit_test(test_what_several_were_refused_is_asked_for_again),
+        cmocka_unit_test(test_what_others_freed_is_found),
     };
     return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }
