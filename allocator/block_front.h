@@ -223,7 +223,7 @@ static inline bool block_front_will_refuse(struct block_front *front, size_t siz
 {
     uint8_t *debt = block_front_debt(front, size);
 
-    if (*debt >= BLOCK_FRONT_MOST_DEBT && block_front_refuses(front, size))
+    if (block_front_refuses(front, size))
         return true;
     if (*debt == BLOCK_FRONT_MOST_DEBT)
         --*debt;

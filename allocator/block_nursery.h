@@ -6,9 +6,10 @@
  *
  * A block that is freed here is only marked, and where it was the topmost one it becomes part of
  * the rest; once the owner has freed all of them everything is rest. What lives longer stays where
- * it is: when the rest is too small for a request the nursery retires, what died in it becomes free
- * blocks as long as can be, and the next nursery lies elsewhere. So most blocks of a program that
- * takes and frees ones of ever other sizes are neither searched for nor merged.
+ * it is: when the rest is too small for a request, and there is memory for another one, the nursery
+ * retires, what died in it becomes free blocks as long as can be, and the next one begins. So most
+ * blocks of a program that takes and frees ones of ever other sizes are neither searched for nor
+ * merged.
  *
  * Which these are tells the front for blocks (block_front.h): blocks of sizes that go back unused
  * time and again.

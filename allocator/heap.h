@@ -1,7 +1,6 @@
 /* A heap: a front for small objects, one for blocks, a nursery for those that it does not hold, and
- * counters. What lies behind the fronts is
- * shared by all heaps, so that what one thread frees is there for all others: the arenas, the
- * large objects, and the slabs of a memory node.
+ * counters. What lies behind the fronts is shared by all heaps, so that what one thread frees is
+ * there for all others: the arenas, the large objects, and the slabs of a memory node.
  *
  * Invariant: `front`, `block_front`, `nursery` and `counters` are written by the heap's owner
  * alone: whoever serialises mem_* for heap_plain, one thread for each thread heap, the holder of

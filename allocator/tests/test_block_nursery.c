@@ -1,13 +1,10 @@
 /* The nursery for blocks; this test looks inside the library. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "allocator/heaps.h"
 #include "allocator/tests/block_verify.h"
+#include "allocator/tests/test_child.h"
 #include "allocator/tests/test_process.h"
 
 /* SIZE is one for which no other free block will do. */
@@ -309,61 +306,52 @@ static void test_recount(void **state)
     }
 }
 
-static void die_of(void (*mistake)(char *), const char *words)
+/* The first of two. */
+static char *cut_two(void)
 {
-    int ends[2], status = -1;
-    char said[300] = {0};
+    char *first = cut(2000);
 
-    assert_int_equal(pipe(ends), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(ends[1], STDERR_FILENO);
-        char *first = cut(2000);
-        (void)cut(3000);
-        mistake(first);
-        _exit(0);
-    }
-    close(ends[1]);
-    assert_true(read(ends[0], said, sizeof said - 1) >= 0);
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    if (!strstr(said, words))
-        fail_msg("expected \"%s\" in: %s", words, said);
+    (void)cut(3000);
+    return first;
 }
 
-static void free_twice(char *ptr)
+static void free_twice(void)
 {
+    char *ptr = cut_two();
+
     (void)block_nursery_free(&nursery, ptr);
     (void)block_nursery_free(&nursery, ptr);
 }
 
-static void free_the_last_twice(char *ptr)
+static void free_the_last_twice(void)
 {
+    (void)cut_two();
     char *last = cut(700);
 
-    (void)ptr;
     (void)block_nursery_free(&nursery, last);
     (void)block_nursery_free(&nursery, last);
 }
 
-static void free_inside(char *ptr)
+static void free_inside(void)
 {
+    char *ptr = cut_two();
+
     memset(ptr, 0, 2000);
     (void)block_nursery_free(&nursery, ptr + opaque(64));
 }
 
-static void others_free_twice(char *ptr)
+static void others_free_twice(void)
 {
+    char *ptr = cut_two();
+
     (void)block_free(&blocks, ptr);
     (void)block_free(&blocks, ptr);
 }
 
-static void write_behind_the_end(char *ptr)
+static void write_behind_the_end(void)
 {
+    char *ptr = cut_two();
+
     memset(ptr, 0, block_usable(ptr) + BLOCK_TAG_BYTES);
     (void)block_nursery_retire(&nursery, &blocks);
 }
@@ -371,11 +359,11 @@ static void write_behind_the_end(char *ptr)
 static void test_mistakes(void **state)
 {
     (void)state;
-    die_of(free_twice, "double free");
-    die_of(free_the_last_twice, "double free");
-    die_of(free_inside, "invalid pointer");
-    die_of(others_free_twice, "double free");
-    die_of(write_behind_the_end, "heap corrupted");
+    expect_abort(free_twice, "double free");
+    expect_abort(free_the_last_twice, "double free");
+    expect_abort(free_inside, "invalid pointer");
+    expect_abort(others_free_twice, "double free");
+    expect_abort(write_behind_the_end, "heap corrupted");
 }
 
 /* --- through the entry points --------------------------------------------------------------- */

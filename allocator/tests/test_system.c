@@ -2,13 +2,12 @@
  * and the last words before an abort.  Each test runs in a process of its own, because each
  * spoils something for the next. */
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_child.h"
 
 enum { SMALL_COUNT = 20000, CHILD_FAILED = 1 };
 
@@ -32,35 +31,6 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Runs `body` in a child and returns its wait status; `said` gets its standard error. */
-static int in_child(void (*body)(void), char *said, size_t room)
-{
-    int ends[2];
-    int status = -1;
-    size_t length = 0;
-    ssize_t got;
-
-    assert_int_equal(pipe(ends), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    while (length + 1 < room && (got = read(ends[0], said + length, room - 1 - length)) > 0)
-        length += (size_t)got;
-    said[length] = '\0';
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
-
 static void expect_success(void (*body)(void))
 {
     char said[500];
@@ -68,19 +38,6 @@ static void expect_success(void (*body)(void))
 
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail_msg("child ended with status %d: %s", status, said);
-}
-
-static void expect_abort(void (*body)(void), const char *words)
-{
-    char said[500];
-    int status = in_child(body, said, sizeof said);
-
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_non_null(strstr(said, "liballocator: "));
-    if (!strstr(said, words))
-        fail_msg("expected \"%s\" in: %s", words, said);
-    /* One line, no more. */
-    assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
 }
 
 /* Many live objects of mixed sizes, written, checked and freed. */
