@@ -46,7 +46,7 @@ ALWAYS_INLINE void *pop_block(struct heap *heap, size_t bytes, size_t align)
 }
 
 /* The same, once for all rare ways. */
-static NOINLINE void *pop_aligned(struct heap *heap, size_t bytes, size_t align)
+static RARE void *pop_aligned(struct heap *heap, size_t bytes, size_t align)
 {
     return pop_block(heap, bytes, align);
 }

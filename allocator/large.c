@@ -86,8 +86,8 @@ static bool may_be_huge(struct large_set *set, size_t bytes, bool zeroed)
 
 /* Memory in a huge page that objects share, of which a part is kept; NULL where the object is not
  * for that. */
-static void *share(struct large_set *set, size_t bytes, size_t align, bool zeroed,
-                   struct kept_pieces *pieces)
+static RARE void *share(struct large_set *set, size_t bytes, size_t align, bool zeroed,
+                        struct kept_pieces *pieces)
 {
     if (bytes >= OS_HUGE_BYTES || align > os_page_bytes() || zone_large_bytes() < SHARED_FROM ||
         !may_be_huge(set, OS_HUGE_BYTES, zeroed) || !kept_add_shared(&set->kept, set->live_bytes))
@@ -97,52 +97,72 @@ static void *share(struct large_set *set, size_t bytes, size_t align, bool zeroe
     return reuse(set, bytes, align, pieces);
 }
 
-static void *map_aligned(size_t bytes, size_t align, bool in_huge_pages)
+/* With small pages for the first `small_bytes`, and huge ones for the others. That makes two
+ * mappings of it for the kernel, which merges them again when it is told the same of both
+ * (move_or_copy) if they were one when the first byte was written. */
+static void *map_aligned(size_t bytes, size_t align, size_t small_bytes)
 {
-    void *start = NULL;
+    char *start = NULL;
 
-    if (in_huge_pages) {
+    if (small_bytes < bytes) {
         start = os_map(bytes, align > OS_HUGE_BYTES ? align : OS_HUGE_BYTES);
+        if (start && small_bytes > 0)
+            *(volatile char *)start = 0;
         if (start)
-            os_allow_huge(start, bytes);
+            os_allow_huge(start + small_bytes, bytes - small_bytes);
     }
     return start ? start : os_map(bytes, align);
 }
 
-/* Where the memory of an object comes from. */
-enum source { SOURCE_KEPT, SOURCE_HUGE_PAGES, SOURCE_SMALL_PAGES }; /* the last hold no memory */
+/* What an object gets. */
+struct memory {
+    struct kept_pieces pieces;
+    bool is_kept;       /* was another object's */
+    size_t fresh_bytes; /* from its start on that are in small pages and hold no memory */
+};
 
-static void *map_new(struct large_set *set, size_t bytes, size_t align, bool in_huge_pages,
-                     struct kept_pieces *pieces, enum source *source)
+/* The first `small_bytes` get small pages, the others huge ones. */
+static RARE void *map_new(struct large_set *set, size_t bytes, size_t align, size_t small_bytes,
+                          struct memory *memory)
 {
-    void *start = map_aligned(bytes, align, in_huge_pages);
+    void *start = map_aligned(bytes, align, small_bytes);
 
-    *source = in_huge_pages ? SOURCE_HUGE_PAGES : SOURCE_SMALL_PAGES;
-    pieces->count = 1;
-    pieces->ranges[0] =
-        (struct kept_range){(uintptr_t)start, bytes, kept_new_id(&set->kept, in_huge_pages)};
+    memory->is_kept = false;
+    memory->fresh_bytes = small_bytes;
+    memory->pieces.count = 1;
+    memory->pieces.ranges[0] =
+        (struct kept_range){(uintptr_t)start, bytes, kept_new_id(&set->kept, small_bytes < bytes)};
     if (start)
         kept_replace(&set->kept, bytes, 0, set->live_bytes);
     return start;
 }
 
+/* How many bytes of a new mapping are to be in small pages, from its start on. */
+static size_t small_part(size_t bytes, bool in_huge_pages)
+{
+    if (in_huge_pages)
+        return 0;
+    return bytes >= HUGE_FROM + OS_HUGE_BYTES && large_habit_tries() ? HUGE_FROM : bytes;
+}
+
 /* What need not be zero, or is for memory that is there. */
 static void *obtain_full(struct large_set *set, size_t bytes, size_t align, bool zeroed,
-                         struct kept_pieces *pieces, enum source *source)
+                         struct memory *memory)
 {
     bool is_long = is_huge(bytes, zone_large_bytes()), is_enough_kept = set->kept.bytes >= bytes;
     /* What would be new in an object that is put together gets small pages. */
     bool in_huge_pages = is_long && !is_enough_kept && may_be_huge(set, bytes, zeroed);
     void *start = NULL;
 
-    *source = SOURCE_KEPT;
-    if (!in_huge_pages && !(start = reuse(set, bytes, align, pieces)))
-        start = share(set, bytes, align, zeroed, pieces);
+    memory->is_kept = true;
+    memory->fresh_bytes = 0;
+    if (!in_huge_pages && !(start = reuse(set, bytes, align, &memory->pieces)))
+        start = share(set, bytes, align, zeroed, &memory->pieces);
     if (start)
         return start;
     if (is_long && is_enough_kept)
         in_huge_pages = may_be_huge(set, bytes, zeroed);
-    start = map_new(set, bytes, align, in_huge_pages, pieces, source);
+    start = map_new(set, bytes, align, small_part(bytes, in_huge_pages), memory);
     if (start && in_huge_pages && !zeroed)
         large_habit_filled(&set->habit, bytes);
     return start;
@@ -150,24 +170,25 @@ static void *obtain_full(struct large_set *set, size_t bytes, size_t align, bool
 
 /* What is to be zero and for new small pages, though perhaps at kept addresses: clearing, and huge
  * pages, would touch all of a large array of which programs often use little. */
-static void *obtain_empty(struct large_set *set, size_t bytes, size_t align,
-                          struct kept_pieces *pieces, enum source *source)
+static void *obtain_empty(struct large_set *set, size_t bytes, size_t align, struct memory *memory)
 {
     bool is_fresh = true;
-    void *start =
-        align <= os_page_bytes() ? kept_take_empty(&set->kept, bytes, pieces, &is_fresh) : NULL;
+    void *start = align <= os_page_bytes()
+                      ? kept_take_empty(&set->kept, bytes, &memory->pieces, &is_fresh)
+                      : NULL;
 
-    *source = is_fresh ? SOURCE_SMALL_PAGES : SOURCE_KEPT;
-    return start ? start : map_new(set, bytes, align, false, pieces, source);
+    memory->is_kept = !is_fresh;
+    memory->fresh_bytes = is_fresh ? bytes : 0;
+    return start ? start : map_new(set, bytes, align, bytes, memory);
 }
 
 static void *obtain(struct large_set *set, size_t bytes, size_t align, bool zeroed,
-                    struct kept_pieces *pieces, enum source *source)
+                    struct memory *memory)
 {
     if (zeroed && !large_habit_clears(&set->habit, bytes, set->live_bytes, set->kept.bytes))
-        return obtain_empty(set, bytes, align, pieces, source);
-    void *start = obtain_full(set, bytes, align, zeroed, pieces, source);
-    if (start && zeroed && *source != SOURCE_SMALL_PAGES)
+        return obtain_empty(set, bytes, align, memory);
+    void *start = obtain_full(set, bytes, align, zeroed, memory);
+    if (start && zeroed && memory->fresh_bytes == 0)
         large_habit_cleared(&set->habit, bytes);
     return start;
 }
@@ -238,20 +259,21 @@ size_t large_decay(bool all)
 /* Has a new object show what the program does with such ones, where it is to and can; returns how
  * many bytes of its end hold no memory. */
 static size_t show(struct large_set *set, char *start, size_t bytes, bool zeroed,
-                   enum source source, uint32_t last_id)
+                   const struct memory *memory)
 {
     struct large_habit *habit = &set->habit;
-    size_t shown = source == SOURCE_SMALL_PAGES ? bytes : 0;
+    size_t fresh = memory->fresh_bytes, shown = fresh;
+    uint32_t last_id = memory->pieces.ranges[memory->pieces.count - 1].id;
     /* As long as there is credit for the next one it costs more than it tells. */
-    bool may_empty = zeroed && source == SOURCE_KEPT && habit->zeroed.credit_bytes < bytes &&
-                     !kept_is_huge(last_id);
+    bool may_empty =
+        zeroed && memory->is_kept && habit->zeroed.credit_bytes < bytes && !kept_is_huge(last_id);
 
     if ((shown == 0 && !may_empty) || !large_habit_is_due(habit, zeroed, set->live_bytes))
         return shown;
     if (shown == 0 && os_purge(start + bytes - os_page_bytes(), os_page_bytes()))
         shown = os_page_bytes();
     if (shown > 0)
-        large_habit_note(habit, start, bytes, zeroed, shown);
+        large_habit_note(habit, start, fresh > 0 ? fresh : bytes, zeroed, shown);
     return shown;
 }
 
@@ -294,33 +316,32 @@ static struct large_record *lock_object(const struct place *place, const void *s
 static void *alloc(struct place *place, size_t bytes, size_t align, bool zeroed, const void *owner)
 {
     struct large_record record = {.usable = os_round_to_page(bytes), .owner = owner};
-    struct kept_pieces pieces;
-    enum source source = SOURCE_KEPT;
+    struct memory memory;
     size_t empty = 0;
     void *start = NULL;
 
     record.mapped = record.usable;
     struct large_set *set = lock_set(place);
     if (large_set_make_room(set))
-        start = obtain(set, record.mapped, align, zeroed, &pieces, &source);
+        start = obtain(set, record.mapped, align, zeroed, &memory);
     if (start) {
         record.start = (uintptr_t)start;
-        large_set_take_pieces(set, &record, &pieces);
+        large_set_take_pieces(set, &record, &memory.pieces);
         large_set_add(set, &record);
         add_live(set, record.usable);
-        empty = show(set, start, record.usable, zeroed, source, pieces.ranges[pieces.count - 1].id);
+        empty = show(set, start, record.usable, zeroed, &memory);
     }
     lock_drop(&set->lock);
-    if (start && zeroed && source == SOURCE_KEPT)
+    if (start && zeroed && memory.is_kept)
         memset(start, 0, record.usable - empty);
-    if (start && !zeroed && source == SOURCE_SMALL_PAGES)
-        zone_note_long(start, record.usable);
+    if (start && !zeroed && memory.fresh_bytes > 0)
+        zone_note_long(start, memory.fresh_bytes);
     return start;
 }
 
 /* Where the process has limited itself after much was reserved for it, most of that goes; returns
  * whether any did.  Takes the zone's lock. */
-static bool make_room(void)
+static RARE bool make_room(void)
 {
     bool has_room = zone_give_up_room();
 
@@ -348,7 +369,7 @@ size_t large_usable(const struct place *place, const void *start)
     return usable;
 }
 
-static bool contains(struct large_set *set, const void *address)
+static RARE bool contains(struct large_set *set, const void *address)
 {
     bool found = false;
 
@@ -402,7 +423,7 @@ size_t large_free(const struct place *place, void *start, const void *owner)
     return usable;
 }
 
-static void free_all_of(struct large_set *set, const void *owner)
+static RARE void free_all_of(struct large_set *set, const void *owner)
 {
     lock_take(&set->lock);
     /* Where a record goes another may move in, from behind. */
@@ -433,10 +454,10 @@ static size_t with_room(size_t usable, bool in_huge_pages)
 
 /* An object of several pieces, which mremap(2) can't resize, or in a huge page that it shares is
  * copied once to a mapping of its own. */
-static void *copy_to_new(struct large_set *set, const struct large_record *record, size_t mapped,
-                         bool in_huge_pages)
+static RARE void *copy_to_new(struct large_set *set, const struct large_record *record,
+                              size_t mapped, bool in_huge_pages)
 {
-    void *moved = map_aligned(mapped, 0, in_huge_pages);
+    void *moved = map_aligned(mapped, 0, in_huge_pages ? 0 : mapped);
     struct large_record old = *record;
 
     if (!moved)
@@ -457,6 +478,9 @@ static void *move_or_copy(struct large_set *set, const struct large_record *reco
 {
     if (!is_movable(record))
         return copy_to_new(set, record, mapped, in_huge_pages);
+    /* Where it has small pages at its start; else that changes nothing. */
+    if (kept_is_huge(record->id))
+        os_allow_huge((void *)record->start, record->mapped);
     void *moved =
         os_remap((void *)record->start, record->mapped, mapped, in_huge_pages ? OS_HUGE_BYTES : 0);
     if (moved && in_huge_pages)
@@ -475,6 +499,8 @@ static void *grow(struct large_set *set, struct large_record *record, size_t usa
         return (void *)record->start;
     }
     look_at(set, record);
+    if (is_movable(record) && !kept_is_huge(record->id))
+        large_habit_note_growth(&set->habit, (void *)record->start, record->usable);
     for (int i = 0; i < 2; i++) {
         void *moved = move_or_copy(set, record, wanted[i], in_huge_pages);
         if (!moved)
@@ -509,7 +535,7 @@ static void *shrink(struct large_set *set, struct large_record *record, size_t u
     return (void *)record->start;
 }
 
-void *large_resize(const struct place *place, void *start, size_t bytes)
+RARE void *large_resize(const struct place *place, void *start, size_t bytes)
 {
     size_t usable = os_round_to_page(bytes);
     struct large_set *set;

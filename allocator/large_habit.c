@@ -2,10 +2,12 @@
 
 #include "allocator/os.h"
 
-/* What a program that shows nothing may come to hold for nothing. */
-#define FIRST_CREDIT_BYTES ((size_t)16 << 20)
 /* Credit for huge pages is worth no more than that, or than this part of what is live. */
+#define CREDIT_LEAST_BYTES ((size_t)16 << 20)
 enum { CREDIT_SHIFT = 2 };
+/* So many objects of a program that shows nothing may come to hold up to a huge page for nothing.
+ */
+enum { TRIED_MOST = 8 };
 /* Credit for clearing is worth so many times what is kept, beside half of what is live. */
 enum { KEPT_TIMES = 4 };
 /* An object is looked at when it is freed, or once there were so many others: programs often
@@ -19,11 +21,6 @@ static size_t doubtful_bytes(size_t bytes)
     return bytes < OS_HUGE_BYTES ? bytes : OS_HUGE_BYTES;
 }
 
-void large_habit_begin(struct large_habit *habit)
-{
-    habit->written.credit_bytes = FIRST_CREDIT_BYTES;
-}
-
 static bool may_spend(struct habit *habit, size_t bytes, size_t most)
 {
     return habit_allows(habit, bytes, most) ||
@@ -33,7 +30,7 @@ static bool may_spend(struct habit *habit, size_t bytes, size_t most)
 bool large_habit_fills(struct large_habit *habit, size_t bytes, size_t live_bytes)
 {
     size_t part = live_bytes >> CREDIT_SHIFT;
-    size_t most = part < FIRST_CREDIT_BYTES ? FIRST_CREDIT_BYTES : part;
+    size_t most = part < CREDIT_LEAST_BYTES ? CREDIT_LEAST_BYTES : part;
 
     /* Where nobody can look huge pages are what they are elsewhere: for programs that write. */
     return may_spend(&habit->written, doubtful_bytes(bytes), most) || !os_can_count_resident();
@@ -44,6 +41,14 @@ void large_habit_filled(struct large_habit *habit, size_t bytes)
     size_t credit = habit->written.credit_bytes, doubtful = doubtful_bytes(bytes);
 
     habit_spend(&habit->written, doubtful < credit ? doubtful : credit);
+}
+
+bool large_habit_tries(void)
+{
+    static unsigned tried;
+
+    return __atomic_load_n(&tried, __ATOMIC_RELAXED) < TRIED_MOST &&
+           __atomic_fetch_add(&tried, 1, __ATOMIC_RELAXED) < TRIED_MOST;
 }
 
 bool large_habit_clears(struct large_habit *habit, size_t bytes, size_t live_bytes,
@@ -79,6 +84,14 @@ void large_habit_note(struct large_habit *habit, const void *start, size_t bytes
         habit_note_end(&habit->zeroed, start, bytes, shown_bytes);
     else
         habit_note(&habit->written, (const char *)start + bytes - doubtful, doubtful);
+}
+
+void large_habit_note_growth(struct large_habit *habit, const void *start, size_t bytes)
+{
+    if (bytes < OS_HUGE_BYTES || habit->written.credit_bytes >= OS_HUGE_BYTES)
+        return;
+    large_habit_note(habit, start, bytes, false, bytes);
+    (void)habit_earn(&habit->written);
 }
 
 void large_habit_look(struct large_habit *habit, const void *start, size_t bytes)

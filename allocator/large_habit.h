@@ -17,13 +17,13 @@ struct large_habit {
     unsigned zeroed_since, written_since;
 };
 
-/* Before the first object. */
-void large_habit_begin(struct large_habit *habit);
-
-/* Whether a new object that need not be zero, beside `live_bytes`, is for a huge page. */
+/* Whether a new object that need not be zero, beside `live_bytes`, is for huge pages. */
 bool large_habit_fills(struct large_habit *habit, size_t bytes, size_t live_bytes);
-/* It got one. */
+/* It got them. */
 void large_habit_filled(struct large_habit *habit, size_t bytes);
+/* Whether one that is not may have them behind its first part, as one of the few for which a
+ * program has shown nothing yet; counts it.  Needs no lock. */
+bool large_habit_tries(void);
 
 /* Whether one that is to be zero is for memory that is there, where `kept_bytes` are kept. */
 bool large_habit_clears(struct large_habit *habit, size_t bytes, size_t live_bytes,
@@ -36,6 +36,8 @@ bool large_habit_is_due(struct large_habit *habit, bool zeroed, size_t live_byte
 /* Tells of that object, whose last `shown_bytes` hold no memory yet. */
 void large_habit_note(struct large_habit *habit, const void *start, size_t bytes, bool zeroed,
                       size_t shown_bytes);
+/* Tells of an object in small pages that grows, which most do once they are full. */
+void large_habit_note_growth(struct large_habit *habit, const void *start, size_t bytes);
 /* Before the memory of an object goes elsewhere. */
 void large_habit_look(struct large_habit *habit, const void *start, size_t bytes);
 

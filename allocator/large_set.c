@@ -100,14 +100,6 @@ static unsigned index_of(const struct large_set *set)
     return set == &first_large_set ? 0 : 1 + (unsigned)(set - more_large_sets);
 }
 
-/* Other sets than the first have to earn all of their credit. */
-static void begin(struct large_set *set)
-{
-    set->kept.set = index_of(set);
-    if (set == &first_large_set)
-        large_habit_begin(&set->habit);
-}
-
 bool large_set_make_room(struct large_set *set)
 {
     struct large_record *old = set->table;
@@ -124,7 +116,7 @@ bool large_set_make_room(struct large_set *set)
     if (!table)
         return false;
     if (!old)
-        begin(set);
+        set->kept.set = index_of(set);
     set->table = table;
     set->slots = slots;
     for (size_t slot = 0; slot < old_slots; slot++)
