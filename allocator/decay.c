@@ -40,7 +40,11 @@ enum {
     QUIET_MS = 4,
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
     QUIET_BYTES = 256 << 10,
-    QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT
+    QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT,
+    /* A zone of less, 512 KiB, has nothing that is worth a look at the clock, whose code is 64 KiB
+     * of the C library that a small program needs for nothing else (EXPERIMENTS.md, "The C
+     * library's pages"). */
+    CLOCK_FROM_UNITS = (512 << 10) >> UNIT_SHIFT
 };
 
 /* Guarded by its lock, but for `looks`, and `rounds` where it is read. */
@@ -140,6 +144,13 @@ static void note_growth(void)
     large_note_growth((grown_units << UNIT_SHIFT) / MAKE_WAY_PART);
 }
 
+static uint64_t look_at_clock(void)
+{
+    bool is_worth_it = decay.owned_units >= CLOCK_FROM_UNITS || large_set_is_used();
+
+    return is_worth_it ? os_coarse_ms() : decay.last_ms;
+}
+
 unsigned decay_look(const struct place *large_place)
 {
     unsigned looks = __atomic_add_fetch(&decay.looks, 1, __ATOMIC_RELAXED);
@@ -150,7 +161,7 @@ unsigned decay_look(const struct place *large_place)
 
     looks_per_step *= places_crowd();
     if (lock_try(&decay.lock)) {
-        uint64_t now_ms = os_coarse_ms();
+        uint64_t now_ms = look_at_clock();
         bool is_step = looks % looks_per_step == 0;
         is_late = now_ms - decay.last_ms >= INTERVAL_MS;
         if (is_late) {

@@ -84,6 +84,11 @@ bool large_set_is_full(void)
            LARGE_OBJECTS_MOST;
 }
 
+bool large_set_is_used(void)
+{
+    return __atomic_load_n(&reserved_count, __ATOMIC_RELAXED) > 0;
+}
+
 static bool reserve(struct large_set *set)
 {
     if (set->used < set->reserved)

@@ -57,8 +57,10 @@ static inline struct large_set *large_set_at(unsigned index)
     return index == 0 ? &first_large_set : &more_large_sets[index - 1];
 }
 
-/* Tells whether all sets together have about LARGE_OBJECTS_MOST objects; needs no lock. */
+/* Tell whether all sets together have about LARGE_OBJECTS_MOST objects, and whether they ever had
+ * one; need no lock. */
 bool large_set_is_full(void);
+bool large_set_is_used(void);
 /* Makes sure that one more object has a place; false where there is no memory, or too many. */
 bool large_set_make_room(struct large_set *set);
 /* The record of an object; NULL where the set has none that starts there. */

@@ -11,6 +11,35 @@
 /* Looks for the longest interval. */
 enum { LOOKS = 14 * 4 * 4 };
 
+static void allocate(int count, size_t bytes)
+{
+    for (int i = 0; i < count; i++)
+        assert_non_null(mem_malloc(bytes));
+}
+
+/* Whose code is 64 KiB of the C library. */
+static void test_small_heaps_leave_the_clock_alone(void **state)
+{
+    (void)state;
+    allocate(1000, 300);
+    for (int i = 0; i < LOOKS; i++)
+        (void)decay_look(NULL);
+    assert_int_equal(test_clock_looks, 0);
+    allocate(1000, 300);
+    for (int i = 0; i < LOOKS; i++)
+        (void)decay_look(NULL);
+    assert_true(test_clock_looks >= LOOKS - 1);
+}
+
+/* Freed large objects are to go once nobody wants them for a while. */
+static void test_large_objects_need_the_clock(void **state)
+{
+    (void)state;
+    allocate(1, 1 << 20);
+    (void)decay_look(NULL);
+    assert_int_equal(test_clock_looks, 1);
+}
+
 /* Blocks of all sizes, replaced at random: no memory that some of them leave goes before others
  * take it. */
 static void test_steady_churn_keeps_its_memory(void **state)
@@ -207,6 +236,8 @@ int main(void)
         /* First: the bound that it teaches lasts. */
         cmocka_unit_test(test_rounds_teach_the_bound),
         cmocka_unit_test(test_cycles_keep_their_memory),
+        cmocka_unit_test(test_small_heaps_leave_the_clock_alone),
+        cmocka_unit_test(test_large_objects_need_the_clock),
         cmocka_unit_test(test_steady_churn_keeps_its_memory),
         cmocka_unit_test(test_seldom_called_gives_some),
         cmocka_unit_test(test_seldom_called_gives_units),
