@@ -2,7 +2,7 @@
  * test looks inside the library. */
 #include "allocator/decay.h"
 #include "allocator/tests/test_clock.h"
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_process.h"
 #include "allocator/zone.h"
 
 #include <sys/mman.h>
@@ -230,19 +230,18 @@ static void test_often_called_gives_none(void **state)
     free_rest();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        /* First: the bound that it teaches lasts. */
-        cmocka_unit_test(test_rounds_teach_the_bound),
-        cmocka_unit_test(test_cycles_keep_their_memory),
         cmocka_unit_test(test_small_heaps_leave_the_clock_alone),
         cmocka_unit_test(test_large_objects_need_the_clock),
+        cmocka_unit_test(test_rounds_teach_the_bound),
+        cmocka_unit_test(test_cycles_keep_their_memory),
         cmocka_unit_test(test_steady_churn_keeps_its_memory),
         cmocka_unit_test(test_seldom_called_gives_some),
         cmocka_unit_test(test_seldom_called_gives_units),
         cmocka_unit_test(test_often_called_gives_none),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return process_run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }
