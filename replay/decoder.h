@@ -1,4 +1,4 @@
-/* Turns a source into windows of pre-decoded events . */
+/* Turns a source into windows of pre-decoded events. */
 #ifndef REPLAY_DECODER_H
 #define REPLAY_DECODER_H
 
