@@ -255,6 +255,7 @@ static void before_fork(void)
     lock_take(&zone.purge_lock);
     lock_take(&zone.lock);
     large_lock_all(lock_take);
+    large_prepare_fork();
 }
 
 static void after_fork(void (*release)(struct lock *))

@@ -99,7 +99,7 @@ static RARE void *share(struct large_set *set, size_t bytes, size_t align, bool 
 
 /* With small pages for the first `small_bytes`, and huge ones for the others. That makes two
  * mappings of it for the kernel, which merges them again when it is told the same of both
- * (move_or_copy) if they were one when the first byte was written. */
+ * (make_whole) if they were one when the first byte was written, but not in the child of a fork. */
 static void *map_aligned(size_t bytes, size_t align, size_t small_bytes)
 {
     char *start = NULL;
@@ -397,11 +397,26 @@ static void look_at(struct large_set *set, const struct large_record *record)
     large_habit_look(&set->habit, (void *)record->start, record->usable);
 }
 
+/* Whether mremap(2) can resize it. */
+static bool is_movable(const struct large_record *record)
+{
+    return !record->pieced && !kept_is_shared(record->id);
+}
+
+/* Has the kernel make one mapping of an object that began in small pages (map_aligned), as kept.h
+ * and mremap(2) want it. */
+static RARE void make_whole(const struct large_record *record)
+{
+    if (is_movable(record) && kept_is_huge(record->id) && record->mapped > HUGE_FROM)
+        os_allow_huge((void *)record->start, record->mapped);
+}
+
 static size_t release(struct large_set *set, struct large_record *record)
 {
     struct large_record freed = *record;
 
     look_at(set, record);
+    make_whole(record);
     large_set_drop(set, record);
     add_live(set, -freed.usable);
     keep_tail(set, &freed, freed.mapped, set->live_bytes);
@@ -467,20 +482,11 @@ static RARE void *copy_to_new(struct large_set *set, const struct large_record *
     return moved;
 }
 
-/* Whether mremap(2) can resize it. */
-static bool is_movable(const struct large_record *record)
-{
-    return !record->pieced && !kept_is_shared(record->id);
-}
-
 static void *move_or_copy(struct large_set *set, const struct large_record *record, size_t mapped,
                           bool in_huge_pages)
 {
     if (!is_movable(record))
         return copy_to_new(set, record, mapped, in_huge_pages);
-    /* Where it has small pages at its start; else that changes nothing. */
-    if (kept_is_huge(record->id))
-        os_allow_huge((void *)record->start, record->mapped);
     void *moved =
         os_remap((void *)record->start, record->mapped, mapped, in_huge_pages ? OS_HUGE_BYTES : 0);
     if (moved && in_huge_pages)
@@ -498,9 +504,10 @@ static void *grow(struct large_set *set, struct large_record *record, size_t usa
         record->usable = usable;
         return (void *)record->start;
     }
-    look_at(set, record);
     if (is_movable(record) && !kept_is_huge(record->id))
         large_habit_note_growth(&set->habit, (void *)record->start, record->usable);
+    look_at(set, record);
+    make_whole(record);
     for (int i = 0; i < 2; i++) {
         void *moved = move_or_copy(set, record, wanted[i], in_huge_pages);
         if (!moved)
@@ -530,6 +537,7 @@ static void *shrink(struct large_set *set, struct large_record *record, size_t u
     size_t live_bytes = set->live_bytes - (record->usable - usable);
 
     look_at(set, record);
+    make_whole(record);
     keep_tail(set, record, record->mapped - usable, live_bytes);
     record->usable = usable;
     return (void *)record->start;
@@ -553,6 +561,16 @@ RARE void *large_resize(const struct place *place, void *start, size_t bytes)
         add_live(set, usable - before);
     lock_drop(&set->lock);
     return resized;
+}
+
+RARE void large_prepare_fork(void)
+{
+    for (unsigned i = 0; i < places_used(&large_places); i++) {
+        const struct large_set *set = large_set_at(i);
+        for (size_t slot = 0; slot < set->slots; slot++)
+            if (set->table[slot].start)
+                make_whole(&set->table[slot]);
+    }
 }
 
 void large_lock_all(void (*change)(struct lock *))

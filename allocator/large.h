@@ -39,7 +39,10 @@ void large_look(const struct place *place, unsigned looks_per_decay);
 size_t large_decay(bool all);
 void large_give_some(size_t most);
 
-/* Call `change` with each set's lock: to take them all, in order, or to drop them. */
+/* With all sets' locks taken, before a fork: in the child the kernel could not make one mapping of
+ * an object any more that began in small pages. */
+void large_prepare_fork(void);
+/* Calls `change` with each set's lock: to take them all, in order, or to drop them. */
 void large_lock_all(void (*change)(struct lock *));
 
 #endif

@@ -21,8 +21,8 @@ struct large_habit {
 bool large_habit_fills(struct large_habit *habit, size_t bytes, size_t live_bytes);
 /* It got them. */
 void large_habit_filled(struct large_habit *habit, size_t bytes);
-/* Whether one that is not may have them behind its first part, as one of the few for which a
- * program has shown nothing yet; counts it.  Needs no lock. */
+/* Whether one for which they are not may have them behind its first part all the same, as one of
+ * the first few; counts it.  Needs no lock. */
 bool large_habit_tries(void);
 
 /* Whether one that is to be zero is for memory that is there, where `kept_bytes` are kept. */

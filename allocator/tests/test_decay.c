@@ -17,7 +17,7 @@ static void allocate(int count, size_t bytes)
         assert_non_null(mem_malloc(bytes));
 }
 
-/* Whose code is 64 KiB of the C library. */
+/* A look at it would bring in 64 KiB of the C library. */
 static void test_small_heaps_leave_the_clock_alone(void **state)
 {
     (void)state;

@@ -9,6 +9,7 @@
 #include "allocator/habit.h"
 #include "allocator/large.h"
 #include "allocator/os.h"
+#include "allocator/tests/test_child.h"
 #include "allocator/tests/test_process.h"
 #include "allocator/zone.h"
 
@@ -407,6 +408,48 @@ static void test_first_objects_grow_in_one_piece(void **state)
     mem_free(grown);
 }
 
+static char *forked_object;
+
+static void grow_in_child(void)
+{
+    for (size_t bytes = 16 * MIB; bytes <= 128 * MIB; bytes *= 2) {
+        if (bytes > 16 * MIB)
+            forked_object = mem_realloc(forked_object, bytes);
+        if (!forked_object || forked_object[9 * MIB] != 7 ||
+            count_mappings(forked_object, bytes) != 1)
+            abort();
+    }
+}
+
+/* Nor are they copied in the child of a fork, where two mappings would stay two. */
+static void test_first_objects_grow_after_a_fork(void **state)
+{
+    (void)state;
+    char said[100];
+
+    forked_object = mem_malloc(16 * MIB);
+    assert_non_null(forked_object);
+    write_pages(forked_object, 16 * MIB);
+    forked_object[9 * MIB] = 7;
+    assert_int_equal(in_child(grow_in_child, said, sizeof said), 0);
+}
+
+/* What is kept of them is one mapping, as all that is kept. */
+static void test_freed_first_objects_are_one_piece(void **state)
+{
+    (void)state;
+    char *object = mem_malloc(16 * MIB), *other = mem_malloc(128 * MIB);
+
+    assert_non_null(object);
+    assert_non_null(other);
+    write_pages(object, 16 * MIB);
+    const char *kept = object;
+    mem_free(object);
+    assert_int_equal(first_large_set.kept.bytes, 16 * MIB);
+    assert_int_equal(count_mappings(kept, 16 * MIB), 1);
+    mem_free(other);
+}
+
 /* Grows an object to 8 MiB; returns in how many mappings another one lies then. */
 static int count_mappings_after_growth(bool writes)
 {
@@ -495,6 +538,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sparse_objects_get_small_pages),
         cmocka_unit_test(test_first_objects_begin_small),
         cmocka_unit_test(test_first_objects_grow_in_one_piece),
+        cmocka_unit_test(test_first_objects_grow_after_a_fork),
+        cmocka_unit_test(test_freed_first_objects_are_one_piece),
         cmocka_unit_test(test_growing_objects_show),
         cmocka_unit_test(test_sparse_objects_share_none),
         cmocka_unit_test(test_written_objects_get_huge_pages),
