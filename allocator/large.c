@@ -170,7 +170,8 @@ static void *obtain_full(struct large_set *set, size_t bytes, size_t align, bool
 
 /* What is to be zero and for new small pages, though perhaps at kept addresses: clearing, and huge
  * pages, would touch all of a large array of which programs often use little. */
-static void *obtain_empty(struct large_set *set, size_t bytes, size_t align, struct memory *memory)
+static RARE void *obtain_empty(struct large_set *set, size_t bytes, size_t align,
+                               struct memory *memory)
 {
     bool is_fresh = true;
     void *start = align <= os_page_bytes()
