@@ -559,10 +559,9 @@ int main(int argc, char **argv)
         CASE(test_resize),
         CASE(test_recount),
         CASE(test_mistakes),
-        /* Before those whose threads may leave this one an arena with little in it. */
-        cmocka_unit_test(test_freed_by_another_thread),
         cmocka_unit_test(test_bursts),
         cmocka_unit_test(test_fork_amid_bursts),
+        cmocka_unit_test(test_freed_by_another_thread),
         cmocka_unit_test(test_what_grows_and_shrinks),
         cmocka_unit_test(test_of_an_instance),
     };
