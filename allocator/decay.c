@@ -41,8 +41,8 @@ enum {
     UNITS_PER_QUIET_MS = (8 << 20) >> UNIT_SHIFT,
     QUIET_BYTES = 256 << 10,
     QUIET_UNITS = QUIET_BYTES >> UNIT_SHIFT,
-    /* A zone of less, 512 KiB, has nothing that is worth a look at the clock, whose code is 64 KiB
-     * of the C library that a small program needs for nothing else (EXPERIMENTS.md, "The C
+    /* A zone of less, 512 KiB, has nothing that is worth a look at the clock, which brings in
+     * 64 KiB of the C library that a small program needs for nothing else (EXPERIMENTS.md, "The C
      * library's pages"). */
     CLOCK_FROM_UNITS = (512 << 10) >> UNIT_SHIFT
 };

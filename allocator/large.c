@@ -258,12 +258,12 @@ size_t large_decay(bool all)
 }
 
 /* Has a new object show what the program does with such ones, where it is to and can; returns how
- * many bytes of its end hold no memory. */
+ * many bytes of its end hold no memory, if it is made of kept memory. */
 static size_t show(struct large_set *set, char *start, size_t bytes, bool zeroed,
                    const struct memory *memory)
 {
     struct large_habit *habit = &set->habit;
-    size_t fresh = memory->fresh_bytes, shown = fresh;
+    size_t shown = memory->fresh_bytes, noted = shown > 0 ? shown : bytes;
     uint32_t last_id = memory->pieces.ranges[memory->pieces.count - 1].id;
     /* As long as there is credit for the next one it costs more than it tells. */
     bool may_empty =
@@ -274,7 +274,7 @@ static size_t show(struct large_set *set, char *start, size_t bytes, bool zeroed
     if (shown == 0 && os_purge(start + bytes - os_page_bytes(), os_page_bytes()))
         shown = os_page_bytes();
     if (shown > 0)
-        large_habit_note(habit, start, fresh > 0 ? fresh : bytes, zeroed, shown);
+        large_habit_note(habit, start, noted, zeroed, shown);
     return shown;
 }
 
@@ -392,12 +392,6 @@ bool large_contains(const void *address)
     return found;
 }
 
-/* Before the memory of an object goes elsewhere. */
-static void look_at(struct large_set *set, const struct large_record *record)
-{
-    large_habit_look(&set->habit, (void *)record->start, record->usable);
-}
-
 /* Whether mremap(2) can resize it. */
 static bool is_movable(const struct large_record *record)
 {
@@ -412,12 +406,18 @@ static RARE void make_whole(const struct large_record *record)
         os_allow_huge((void *)record->start, record->mapped);
 }
 
+/* Before the memory of an object goes elsewhere. */
+static void part_with(struct large_set *set, const struct large_record *record)
+{
+    large_habit_look(&set->habit, (void *)record->start, record->usable);
+    make_whole(record);
+}
+
 static size_t release(struct large_set *set, struct large_record *record)
 {
     struct large_record freed = *record;
 
-    look_at(set, record);
-    make_whole(record);
+    part_with(set, record);
     large_set_drop(set, record);
     add_live(set, -freed.usable);
     keep_tail(set, &freed, freed.mapped, set->live_bytes);
@@ -500,23 +500,22 @@ static void *grow(struct large_set *set, struct large_record *record, size_t usa
     /* What grows is full. */
     bool in_huge_pages = is_huge(usable, zone_large_bytes() - record->usable);
     size_t wanted[] = {with_room(usable, in_huge_pages), usable};
+    /* A mapping that moves takes along what the system was told. */
+    bool was_huge = is_movable(record) && kept_is_huge(record->id);
+    bool is_huge_now = in_huge_pages || was_huge;
 
     if (usable <= record->mapped || take_behind(set, record, usable)) {
         record->usable = usable;
         return (void *)record->start;
     }
-    if (is_movable(record) && !kept_is_huge(record->id))
+    if (is_movable(record) && !was_huge)
         large_habit_note_growth(&set->habit, (void *)record->start, record->usable);
-    look_at(set, record);
-    make_whole(record);
+    part_with(set, record);
     for (int i = 0; i < 2; i++) {
         void *moved = move_or_copy(set, record, wanted[i], in_huge_pages);
         if (!moved)
             continue;
         bool is_same = (uintptr_t)moved == record->start;
-        /* A mapping that moves takes along what the system was told. */
-        bool was_huge = is_movable(record) && kept_is_huge(record->id);
-        bool is_huge_now = in_huge_pages || was_huge;
         struct large_record resized = {.start = (uintptr_t)moved,
                                        .usable = usable,
                                        .mapped = wanted[i],
@@ -537,8 +536,7 @@ static void *shrink(struct large_set *set, struct large_record *record, size_t u
 {
     size_t live_bytes = set->live_bytes - (record->usable - usable);
 
-    look_at(set, record);
-    make_whole(record);
+    part_with(set, record);
     keep_tail(set, record, record->mapped - usable, live_bytes);
     record->usable = usable;
     return (void *)record->start;

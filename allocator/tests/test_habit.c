@@ -1,7 +1,5 @@
 /* Credit for memory in huge pages, and what the zone does with it; this test looks inside the
  * library.  One case for each process. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -375,20 +373,6 @@ static void test_first_objects_begin_small(void **state)
     assert_int_equal(allocate_written(objects, COUNT, 16 * MIB, MIB), 0);
 }
 
-/* How many mappings of the kernel an object lies in. */
-static int count_mappings(const char *object, size_t bytes)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    uintptr_t first, end, start = (uintptr_t)object;
-    int count = 0;
-
-    assert_non_null(maps);
-    while (fscanf(maps, "%" SCNxPTR "-%" SCNxPTR "%*[^\n]", &first, &end) == 2)
-        count += first < start + bytes && end > start;
-    fclose(maps);
-    return count;
-}
-
 /* They can grow without a copy all the same: two mappings would not move. */
 static void test_first_objects_grow_in_one_piece(void **state)
 {
@@ -398,13 +382,13 @@ static void test_first_objects_grow_in_one_piece(void **state)
     assert_non_null(object);
     write_pages(object, 16 * MIB);
     assert_int_equal(huge_calls, 1);
-    int mappings = count_mappings(object, 16 * MIB);
+    size_t mappings = process_mappings(object, 16 * MIB);
     assert_in_range(mappings, 1, 2); /* where the kernel knows no huge pages it is one */
     object[9 * MIB] = 7;
     char *grown = mem_realloc(object, 64 * MIB);
     assert_non_null(grown);
     assert_int_equal(grown[9 * MIB], 7);
-    assert_int_equal(count_mappings(grown, 64 * MIB), 1);
+    assert_int_equal(process_mappings(grown, 64 * MIB), 1);
     mem_free(grown);
 }
 
@@ -416,7 +400,7 @@ static void grow_in_child(void)
         if (bytes > 16 * MIB)
             forked_object = mem_realloc(forked_object, bytes);
         if (!forked_object || forked_object[9 * MIB] != 7 ||
-            count_mappings(forked_object, bytes) != 1)
+            process_mappings(forked_object, bytes) != 1)
             abort();
     }
 }
@@ -446,12 +430,12 @@ static void test_freed_first_objects_are_one_piece(void **state)
     const char *kept = object;
     mem_free(object);
     assert_int_equal(first_large_set.kept.bytes, 16 * MIB);
-    assert_int_equal(count_mappings(kept, 16 * MIB), 1);
+    assert_int_equal(process_mappings(kept, 16 * MIB), 1);
     mem_free(other);
 }
 
 /* Grows an object to 8 MiB; returns in how many mappings another one lies then. */
-static int count_mappings_after_growth(bool writes)
+static size_t count_mappings_after_growth(bool writes)
 {
     char *growing = NULL, *other;
 
@@ -463,7 +447,7 @@ static int count_mappings_after_growth(bool writes)
     }
     other = mem_malloc(32 * MIB);
     assert_non_null(other);
-    int count = count_mappings(other, 32 * MIB);
+    size_t count = process_mappings(other, 32 * MIB);
     mem_free(other);
     mem_free(growing);
     return count;

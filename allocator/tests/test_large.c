@@ -3,7 +3,7 @@
 
 #include "allocator/kept_bounds.h"
 #include "allocator/large.h"
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_process.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -478,18 +478,6 @@ static void test_pieces_grow(void **state)
     free_others(others);
 }
 
-static size_t count_mappings(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    size_t lines = 0;
-
-    assert_non_null(maps);
-    for (int c = getc(maps); c != EOF; c = getc(maps))
-        lines += c == '\n';
-    (void)fclose(maps);
-    return lines;
-}
-
 /* The ranges that are known: live ones and kept ones. */
 static size_t count_ranges(void)
 {
@@ -510,7 +498,7 @@ static void test_mappings_are_few(void **state)
     enum { OBJECTS = 40, REPLACED = 8000, OTHERS = 4 };
     static void *objects[OBJECTS];
     uint64_t random = 1;
-    size_t before = count_mappings();
+    size_t before = process_mappings(NULL, SIZE_MAX);
 
     for (int i = 0; i < REPLACED; i++) {
         size_t at = random_below(&random, OBJECTS);
@@ -522,7 +510,7 @@ static void test_mappings_are_few(void **state)
         object[0] = object[bytes - 1] = 1;
         objects[at] = object;
     }
-    size_t mappings = count_mappings() - before;
+    size_t mappings = process_mappings(NULL, SIZE_MAX) - before;
     print_message("%d objects are %zu mappings\n", OBJECTS, mappings);
     /* A sanitizer has mappings of its own for ours. */
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)

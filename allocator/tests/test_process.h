@@ -3,6 +3,7 @@
 #ifndef ALLOCATOR_TEST_PROCESS_H
 #define ALLOCATOR_TEST_PROCESS_H
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "allocator/tests/test_common.h"
@@ -39,6 +40,21 @@ static inline struct process_memory process_memory(void)
     memory.mapped_bytes *= page_bytes;
     memory.resident_bytes *= page_bytes;
     return memory;
+}
+
+/* How many mappings of the kernel [start, start + bytes) lies in. Aborts as above. */
+static inline size_t process_mappings(const void *start, size_t bytes)
+{
+    uintptr_t from = (uintptr_t)start, first, end;
+    size_t count = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+
+    if (!file)
+        abort();
+    while (fscanf(file, "%" SCNxPTR "-%" SCNxPTR "%*[^\n]", &first, &end) == 2)
+        count += first < from + bytes && end > from;
+    fclose(file);
+    return count;
 }
 
 /* Whether the kernel hands out far more addresses than it has memory (proc(5)). */
