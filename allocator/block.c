@@ -46,19 +46,22 @@ static void split(struct block_heap *heap, struct block *block, size_t size)
 }
 
 /* Takes a free block of at least `size` out of the index, or from the zone where there is none. */
-static inline struct block *obtain(struct block_heap *heap, size_t size, bool may_grow)
+static inline struct block *obtain(struct block_heap *heap, size_t size, bool may_grow,
+                                   struct block_zeros *zeros)
 {
     struct block *block = block_index_find(&heap->free, size);
 
     if (block)
         block_index_remove(&heap->free, block);
     else if (may_grow)
-        block = block_grow(heap, size);
+        block = block_grow(heap, size, zeros != NULL);
+    if (zeros && block)
+        *zeros = heap->fresh;
     return block;
 }
 
 /* Cuts a used block so that its payload starts at a multiple of `align`. */
-static struct block *align_payload(struct block_heap *heap, struct block *block, size_t align)
+static RARE struct block *align_payload(struct block_heap *heap, struct block *block, size_t align)
 {
     size_t gap = (size_t)(-(uintptr_t)block_payload(block) & (align - 1));
 
@@ -82,34 +85,34 @@ size_t block_live_bytes(const struct block_heap *heap, size_t least, size_t most
     return sum;
 }
 
-static struct block *alloc_aligned(struct block_heap *heap, size_t size, size_t align,
-                                   bool may_grow)
+static RARE void *alloc_aligned(struct block_heap *heap, size_t size, size_t align, bool may_grow,
+                                struct block_zeros *zeros)
 {
-    struct block *block = obtain(heap, size + align + MEM_MIN_BLOCK_SIZE, may_grow);
+    /* Wherever that lies there is an aligned block in it. */
+    size_t room = size + align + MEM_MIN_BLOCK_SIZE - BLOCK_TAG_BYTES;
+    void *whole = block_alloc_zeros(heap, room, MEM_ALIGNMENT, may_grow, zeros);
 
-    if (!block)
+    if (!whole)
         return NULL;
-    carve(heap, block, block_bytes(block));
-    block = align_payload(heap, block, align);
+    block_count(heap, block_of(whole), -1);
+    struct block *block = align_payload(heap, block_of(whole), align);
     split(heap, block, size);
-    return block;
+    block_count(heap, block, 1);
+    return block_payload(block);
 }
 
-void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_grow)
+void *block_alloc_zeros(struct block_heap *heap, size_t bytes, size_t align, bool may_grow,
+                        struct block_zeros *zeros)
 {
     size_t size = block_size_for(bytes);
-    struct block *block;
 
-    if (__builtin_expect(align > MEM_ALIGNMENT, 0)) {
-        block = alloc_aligned(heap, size, align, may_grow);
-        if (!block)
-            return NULL;
-    } else {
-        block = obtain(heap, size, may_grow);
-        if (!block)
-            return NULL;
-        carve(heap, block, size);
-    }
+    if (__builtin_expect(align > MEM_ALIGNMENT, 0))
+        return alloc_aligned(heap, size, align, may_grow, zeros);
+    struct block *block = obtain(heap, size, may_grow, zeros);
+    if (!block)
+        return NULL;
+    carve(heap, block, size);
+    block_mark_used(heap, block_after(block));
     block_count(heap, block, 1);
     return block_payload(block);
 }
@@ -171,6 +174,7 @@ bool block_resize(struct block_heap *heap, void *payload, size_t bytes)
         heap->coalesces++;
     }
     split(heap, block, size);
+    block_mark_used(heap, block_after(block));
     block_count(heap, block, 1);
     return true;
 }

@@ -33,6 +33,11 @@
 /* The sizes of which it is known how many are in use. */
 enum { BLOCK_COUNTED_BYTES = 1024 + BLOCK_TAG_BYTES + MEM_ALIGNMENT };
 
+/* Bytes that are zero, since nobody wrote them; none where `end` is not above `start`. */
+struct block_zeros {
+    uintptr_t start, end;
+};
+
 /* At the start of a segment of a private heap, before its first block. */
 struct block_segment {
     struct block_segment *next;
@@ -51,6 +56,9 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT, and all larger ones. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 2];
     size_t splits, coalesces;
+    /* Of the units that it took last what nobody had before, and no block since.  No block of the
+     * heap lies above. */
+    struct block_zeros fresh;
     char *grown_end;        /* the end of the units that it took last, beyond its need; or NULL */
     unsigned lists_visited; /* by block_trim and block_decay so far */
 };
@@ -113,8 +121,16 @@ static inline void block_count(struct block_heap *heap, const struct block *bloc
 }
 
 /* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL.
- * Without `may_grow` only free blocks are looked at, and the zone is left alone. */
-void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_grow);
+ * Without `may_grow` only free blocks are looked at, and the zone is left alone.  Sets *zeros,
+ * unless that is NULL, to a range of which the part in the block holds zeros. */
+void *block_alloc_zeros(struct block_heap *heap, size_t bytes, size_t align, bool may_grow,
+                        struct block_zeros *zeros);
+
+static inline void *block_alloc(struct block_heap *heap, size_t bytes, size_t align, bool may_grow)
+{
+    return block_alloc_zeros(heap, bytes, align, may_grow, NULL);
+}
+
 /* Returns the usable size of what was freed; aborts where `payload` is not the start of a live
  * block. */
 size_t block_free(struct block_heap *heap, void *payload);

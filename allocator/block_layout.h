@@ -62,6 +62,15 @@ static inline struct block *block_coalesce(struct block_heap *heap, struct block
     return block;
 }
 
+/* What ends at `end` was given to the program, and behind it lie the links of a free block. */
+static inline void block_mark_used(struct block_heap *heap, const void *end)
+{
+    uintptr_t unused = (uintptr_t)end + MEM_MIN_BLOCK_SIZE;
+
+    if (unused > heap->fresh.start)
+        heap->fresh.start = unused;
+}
+
 static inline void block_put_end(char *end)
 {
     block_at(end, -(size_t)BLOCK_TAG_BYTES)->tag = BLOCK_TAG_USED | BLOCK_TAG_PREVIOUS_USED;
@@ -69,7 +78,7 @@ static inline void block_put_end(char *end)
 
 /* Takes units for a block of `size` at least, which is free and in no list; NULL where there are
  * none. */
-struct block *block_grow(struct block_heap *heap, size_t size);
+struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed);
 /* Gives the whole units inside a free block, which is in no list, back to the zone if they are at
  * least `least`; what is left of the block at either end becomes free blocks of their own.  Returns
  * false where the block becomes free as it is. */

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "allocator/block_layout.h"
 
 /* Beyond need it grows to so many at a time, 128 KiB: of single units with slabs in between each
@@ -37,6 +39,26 @@ static struct block *adopt_units(struct block_heap *heap, char *start, char *end
     return block_coalesce(heap, block);
 }
 
+/* In the last words of fresh units: what ends a segment, and before that what repeats the size of a
+ * free block. */
+enum { END_BYTES = 2 * BLOCK_TAG_BYTES };
+
+/* Notes units from `start` to `end`, of which the last `new_units` hold zeros; they are part of the
+ * free block that begins at `first`, perhaps together with what is left of the units before. */
+static void note_fresh(struct block_heap *heap, const void *first, char *start, const char *end,
+                       size_t new_units)
+{
+    uintptr_t zeros = (uintptr_t)end - (new_units << UNIT_SHIFT);
+    char *last = start - END_BYTES;
+
+    if (zeros == (uintptr_t)start && heap->fresh.end == (uintptr_t)last &&
+        (const char *)first < last) {
+        memset(last, 0, END_BYTES);
+        zeros = heap->fresh.start;
+    }
+    heap->fresh = (struct block_zeros){zeros, (uintptr_t)end - END_BYTES};
+}
+
 /* Makes fresh units of a private heap a segment of one free block, in no list. */
 static struct block *grow_private(struct block_heap *heap, size_t size)
 {
@@ -45,7 +67,8 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
 
     if (units < PRIVATE_LEAST_UNITS)
         units = PRIVATE_LEAST_UNITS;
-    struct block_segment *segment = zone_take_run(units, UNIT_PRIVATE);
+    size_t new_units;
+    struct block_segment *segment = zone_take_run(units, UNIT_PRIVATE, &new_units);
     if (!segment)
         return NULL;
     *segment = (struct block_segment){heap->segments, units};
@@ -53,27 +76,28 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
     char *end = (char *)segment + (units << UNIT_SHIFT);
     block_put_end(end);
     struct block *block = block_at(segment, sizeof *segment + BLOCK_TAG_BYTES);
+    note_fresh(heap, block, (char *)segment, end, new_units);
     block->tag = (size_t)(end - BLOCK_TAG_BYTES - (char *)block) | BLOCK_TAG_PREVIOUS_USED;
     block_set_previous_used(block_after(block), false);
     return block;
 }
 
-struct block *block_grow(struct block_heap *heap, size_t size)
+struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed)
 {
     if (heap->is_private)
         return grow_private(heap, size);
 
-    size_t needed = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT, units = needed;
-    bool is_long;
-    char *start = zone_take_for_arena(&units, GROW_MOST_UNITS, heap->arena, &is_long);
+    size_t needed = (size + 2 * BLOCK_TAG_BYTES + UNIT_BYTES - 1) >> UNIT_SHIFT;
+    struct zone_run run = zone_take_for_arena(needed, GROW_MOST_UNITS, heap->arena, zeroed);
 
-    if (!start)
+    if (!run.start)
         return NULL;
-    char *end = start + (units << UNIT_SHIFT);
-    heap->grown_end = units > needed ? end : NULL;
-    struct block *block = adopt_units(heap, start, end);
-    if (is_long)
-        zone_note_long(start, (size_t)((char *)block + size - start));
+    char *end = run.start + (run.units << UNIT_SHIFT);
+    heap->grown_end = run.units > needed ? end : NULL;
+    struct block *block = adopt_units(heap, run.start, end);
+    note_fresh(heap, block, run.start, end, run.new_units);
+    if (run.is_long)
+        zone_note_long(run.start, (size_t)((char *)block + size - run.start));
     return block;
 }
 
@@ -83,6 +107,8 @@ bool block_release_units(struct block_heap *heap, struct block *block, size_t le
     char *end = (char *)block_after(block);
     char *low = zone_address(zone_unit(start - BLOCK_TAG_BYTES + UNIT_BYTES - 1));
     char *high = zone_address(zone_unit(end + BLOCK_TAG_BYTES));
+
+    block_mark_used(heap, end);
     bool is_first = low + BLOCK_TAG_BYTES == start && !block_is_segment(heap, low - UNIT_BYTES);
     bool is_last = high - BLOCK_TAG_BYTES == end && !block_is_segment(heap, high);
 

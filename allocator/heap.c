@@ -231,10 +231,11 @@ static void *take_from_nursery(struct heap *heap, size_t bytes)
     return ptr;
 }
 
-static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow)
+static inline void *take_block_from(struct heap *heap, size_t bytes, size_t align, bool may_grow,
+                                    struct block_zeros *zeros)
 {
     struct block_heap *blocks = lock_blocks(heap);
-    void *ptr = block_alloc(blocks, bytes, align, may_grow);
+    void *ptr = block_alloc_zeros(blocks, bytes, align, may_grow, zeros);
     if (bytes <= SLAB_MOST_BYTES)
         note_small_block(blocks, bytes);
     lock_drop(&blocks->lock);
@@ -256,36 +257,63 @@ static bool asks_others(size_t bytes)
 }
 
 /* What the fronts hold goes back before a block heap grows: it may merge into what is needed. */
-static RARE void *grow_for_block(struct heap *heap, size_t bytes, size_t align)
+static RARE void *grow_for_block(struct heap *heap, size_t bytes, size_t align,
+                                 struct block_zeros *zeros)
 {
     void *ptr = NULL;
 
     bool has_retired = block_nursery_has_free(&heap->nursery, bytes) &&
                        block_nursery_retire(&heap->nursery, heap->own_blocks);
     if (block_front_flush(&heap->block_front, heap->own_blocks) || has_retired)
-        ptr = take_block_from(heap, bytes, align, false);
+        ptr = take_block_from(heap, bytes, align, false, zeros);
     if (!ptr && !heap->own_blocks && asks_others(bytes))
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, false);
     if (!ptr)
-        ptr = take_block_from(heap, bytes, align, true);
+        ptr = take_block_from(heap, bytes, align, true, zeros);
     if (!ptr && !heap->own_blocks)
         ptr = arena_alloc_elsewhere(heap->arena_place.index, bytes, align, true);
     /* Others may have freed what the nursery takes for live. */
     if (!ptr && block_nursery_retire(&heap->nursery, heap->own_blocks))
-        ptr = take_block_from(heap, bytes, align, false);
+        ptr = take_block_from(heap, bytes, align, false, zeros);
     return ptr;
 }
 
-static void *take_block(struct heap *heap, size_t bytes, size_t align)
+static void *take_block(struct heap *heap, size_t bytes, size_t align, struct block_zeros *zeros)
 {
     count_slow_call(heap);
     block_front_miss(&heap->block_front, bytes);
-    void *ptr = take_block_from(heap, bytes, align, false);
+    void *ptr = take_block_from(heap, bytes, align, false, zeros);
     if (!ptr)
-        ptr = grow_for_block(heap, bytes, align);
+        ptr = grow_for_block(heap, bytes, align, zeros);
     if (ptr)
         count_alloc(heap, block_size(ptr) - BLOCK_TAG_BYTES);
     return ptr;
+}
+
+/* Clears the first `bytes` of it but for what holds zeros: a program that uses little of a large
+ * array has memory for no more of it. */
+static NOINLINE void *take_zeroed_block(struct heap *heap, size_t bytes, size_t align)
+{
+    struct block_zeros zeros = {0, 0};
+    char *ptr = take_block(heap, bytes, align, &zeros);
+    uintptr_t first = (uintptr_t)ptr, end = first + bytes;
+
+    if (!ptr)
+        return NULL;
+    if (zeros.start < first)
+        zeros.start = first;
+    if (zeros.end > end)
+        zeros.end = end;
+    if (zeros.start >= zeros.end)
+        return memset(ptr, 0, bytes);
+    memset(ptr, 0, zeros.start - first);
+    memset(ptr + (zeros.end - first), 0, end - zeros.end);
+    return ptr;
+}
+
+static RARE void *take_any_block(struct heap *heap, size_t bytes, size_t align, bool zeroed)
+{
+    return zeroed ? take_zeroed_block(heap, bytes, align) : take_block(heap, bytes, align, NULL);
 }
 
 static void *take_large(struct heap *heap, size_t bytes, size_t align, bool zeroed)
@@ -317,7 +345,7 @@ static bool is_for_blocks_after_all(size_t bytes, size_t align)
 }
 
 /* Any request, and what the frequent way below has no block for. */
-static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, bool zeroed)
+static RARE void *alloc_any(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     void *ptr = NULL;
 
@@ -336,16 +364,20 @@ static NOINLINE void *alloc_any(struct heap *heap, size_t bytes, size_t align, b
     if (rounded - 1 < SLAB_MOST_BYTES)
         ptr = take_small(heap, rounded);
     /* Where one kind of memory is exhausted the next may still be had. */
-    if (!ptr && bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD &&
-        !(ptr = pop_aligned(heap, bytes, align)))
-        ptr = take_block(heap, bytes, align);
-    if (!ptr && (ptr = take_large(heap, bytes, align, zeroed)))
-        return ptr;
+    bool is_block = bytes < MEM_MMAP_THRESHOLD && align < MEM_MMAP_THRESHOLD;
+    if (!ptr && is_block)
+        ptr = pop_aligned(heap, bytes, align);
+    if (ptr)
+        return zeroed ? memset(ptr, 0, bytes) : ptr;
+    if (is_block)
+        ptr = take_any_block(heap, bytes, align, zeroed);
+    if (!ptr)
+        ptr = take_large(heap, bytes, align, zeroed);
     if (!ptr && is_for_blocks_after_all(bytes, align))
-        ptr = take_block(heap, bytes, align);
+        ptr = take_any_block(heap, bytes, align, zeroed);
     if (!ptr)
         errno = ENOMEM;
-    return ptr && zeroed ? memset(ptr, 0, bytes) : ptr;
+    return ptr;
 }
 
 /* A block, `held` where the front held one. */
@@ -353,11 +385,11 @@ static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, b
 {
     waiting_note_alloc();
     void *ptr = held ? held : take_from_nursery(heap, bytes);
-    if (!ptr)
-        ptr = take_block(heap, bytes, MEM_ALIGNMENT);
-    if (!ptr)
-        return alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
-    return zeroed ? memset(ptr, 0, bytes) : ptr;
+    if (ptr)
+        return zeroed ? memset(ptr, 0, bytes) : ptr;
+    ptr = zeroed ? take_zeroed_block(heap, bytes, MEM_ALIGNMENT)
+                 : take_block(heap, bytes, MEM_ALIGNMENT, NULL);
+    return ptr ? ptr : alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
 }
 
 /* A small object that the front doesn't hold. */

@@ -200,7 +200,8 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
         zone.dirty_units++;
         zone.grown_units++;
     }
-    *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT, false};
+    fresh->start = zone_address(first);
+    fresh->bytes = (end - first) << UNIT_SHIFT;
 }
 
 void zone_populate(struct zone_fresh fresh)
@@ -327,19 +328,26 @@ static size_t obtain_run(size_t units, unsigned kind)
     return claim_run(units);
 }
 
-/* Takes the lowest free run of *units and, up to `most`, the free units behind it. */
-static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
-                  struct zone_fresh *fresh)
+/* What is taken: `units` and, up to `most`, the free units behind them. */
+struct wish {
+    size_t units, most, populate_most;
+    unsigned kind;
+    uint32_t number;
+};
+
+/* Takes the lowest free run, and sets the wish's units to how many it has. */
+static void *take(struct wish *wish, struct zone_fresh *fresh)
 {
+    const size_t units = wish->units;
     size_t end, clean = 0, clean_needed = 0, again = 0;
 
     *fresh = (struct zone_fresh){.bytes = 0};
     /* Before anything is marked that has no owner yet, for it may let go of the lock. */
     settle_debt();
-    size_t first = obtain_run(*units, kind);
+    size_t first = obtain_run(units, wish->kind);
     if (first == limit_unit())
         return NULL;
-    for (end = first + *units; end < first + most && end < limit_unit(); end++)
+    for (end = first + units; end < first + wish->most && end < limit_unit(); end++)
         if (!is_free(end))
             break;
     for (size_t unit = first; unit < end; unit++) {
@@ -347,11 +355,11 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
             zone.dirty_units--;
         } else {
             clean++;
-            clean_needed += unit < first + *units;
+            clean_needed += unit < first + units;
             again += unit < zone.seen_units;
         }
-        zone_set_number(unit, number);
-        __atomic_store_n(&zone.map[unit], (uint8_t)kind, __ATOMIC_RELEASE);
+        zone_set_number(unit, wish->number);
+        __atomic_store_n(&zone.map[unit], (uint8_t)wish->kind, __ATOMIC_RELEASE);
     }
     zone.free_units -= end - first;
     if (zone.idle_units > zone.dirty_units)
@@ -362,21 +370,26 @@ static void *take(size_t *units, size_t most, unsigned kind, uint32_t number,
         zone.purge_debt += clean_needed;
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
-    if (zone.seen_units < end)
+    wish->units = end - first;
+    if (zone.seen_units < end) {
+        size_t unseen = end - zone.seen_units;
+        fresh->new_units = unseen < wish->units ? unseen : wish->units;
         zone.seen_units = end;
-    if (clean_needed == *units && *units <= POPULATE_MOST_UNITS)
-        plan_populate(first, *units, end, fresh);
-    fresh->is_long = clean_needed == *units && *units > ZONE_HUGE_MOST_UNITS && fresh->bytes == 0;
-    *units = end - first;
+    }
+    if (clean_needed == units && units <= wish->populate_most)
+        plan_populate(first, units, end, fresh);
+    fresh->is_long = clean_needed == units && units > ZONE_HUGE_MOST_UNITS && fresh->bytes == 0;
     return zone_address(first);
 }
 
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
-    return take(&units, units, kind, 0, fresh);
+    struct wish wish = {units, units, POPULATE_MOST_UNITS, kind, 0};
+
+    return take(&wish, fresh);
 }
 
-void *zone_take_run(size_t units, unsigned kind)
+void *zone_take_run(size_t units, unsigned kind, size_t *new_units)
 {
     struct zone_fresh fresh;
 
@@ -384,21 +397,26 @@ void *zone_take_run(size_t units, unsigned kind)
     void *start = zone_take(units, kind, &fresh);
     lock_drop(&zone.lock);
     zone_populate(fresh);
+    if (new_units)
+        *new_units = fresh.new_units;
     return start;
 }
 
-void *zone_take_for_arena(size_t *units, size_t most, unsigned arena, bool *is_long)
+struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed)
 {
+    struct wish wish = {.units = units,
+                        .populate_most = zeroed ? 1 : POPULATE_MOST_UNITS,
+                        .kind = UNIT_BLOCK,
+                        .number = arena | ZONE_ARENA_NUMBER};
     struct zone_fresh fresh;
 
     lock_take(&zone.lock);
     size_t ahead = zone.owned_units >> AHEAD_SHIFT;
-    void *start =
-        take(units, ahead < most ? ahead : most, UNIT_BLOCK, arena | ZONE_ARENA_NUMBER, &fresh);
+    wish.most = ahead < most ? ahead : most;
+    char *start = take(&wish, &fresh);
     lock_drop(&zone.lock);
-    *is_long = fresh.is_long;
     zone_populate(fresh);
-    return start;
+    return (struct zone_run){start, wish.units, fresh.new_units, fresh.is_long};
 }
 
 void zone_give(void *start, size_t units)

@@ -201,11 +201,21 @@ static inline void *zone_address(size_t unit)
     return (void *)(zone.base + (unit << UNIT_SHIFT));
 }
 
-/* Memory that is better got at once than page by page; none where `bytes` is 0. */
+/* Memory that is better got at once than page by page, none where `bytes` is 0, and more of the run
+ * that was taken. */
 struct zone_fresh {
     void *start;
     size_t bytes;
-    bool is_long; /* the run is long, gets none, and holds none */
+    bool is_long;     /* the run is long, gets none, and holds none */
+    size_t new_units; /* so many at its end were never taken before */
+};
+
+/* A run for the blocks of an arena. */
+struct zone_run {
+    char *start;      /* NULL where there is none */
+    size_t units;     /* those that were asked for and free ones behind them */
+    size_t new_units; /* so many at the end of these nobody had before: they hold zeros */
+    bool is_long;     /* more than 32 KiB that hold no memory: see zone_note_long */
 };
 
 /* Waits until nobody holds a lock that comes before the zone's; others may have the zone's
@@ -224,12 +234,12 @@ static inline void zone_wait_for(struct lock *lock)
  * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
-/* Both; takes the zone's lock. */
-void *zone_take_run(size_t units, unsigned kind);
+/* Both; takes the zone's lock.  Sets *new_units, unless that is NULL, as a zone_run's. */
+void *zone_take_run(size_t units, unsigned kind, size_t *new_units);
 /* The same for the arena of a number, and up to `most` units and 1/64 of the zone, where those
- * behind the run are free; sets *units to how many, and *is_long where the run is of more than 32
- * KiB and holds no memory: zone_note_long is for what the program gets of it. */
-void *zone_take_for_arena(size_t *units, size_t most, unsigned arena, bool *is_long);
+ * behind the run are free.  Of what is to be zero programs often use little: more than one unit of
+ * it gets no memory before it is written. */
+struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed);
 /* Tells of [start, start + bytes), which a program will own and which holds no memory yet. Takes
  * the zone's lock. */
 void zone_note_long(const void *start, size_t bytes);
