@@ -7,8 +7,6 @@ enum {
      * 2 MiB on (EXPERIMENTS.md, "Prefaulting"). */
     AHEAD_SHIFT = 6,
     POPULATE_LEAST_UNITS = (32 * 1024) >> UNIT_SHIFT,
-    /* Of a longer run than 64 KiB the program may never write the end. */
-    POPULATE_MOST_UNITS = (64 * 1024) >> UNIT_SHIFT,
     DEBT_UNITS = (256 * 1024) >> UNIT_SHIFT,
     /* An eighth of what is in use, 512 KiB, and 1/64 of the largest heap so far, because a purge
      * looks at the whole map. */
@@ -378,13 +376,13 @@ static void *take(struct wish *wish, struct zone_fresh *fresh)
     }
     if (clean_needed == units && units <= wish->populate_most)
         plan_populate(first, units, end, fresh);
-    fresh->is_long = clean_needed == units && units > ZONE_HUGE_MOST_UNITS && fresh->bytes == 0;
+    fresh->is_long = clean_needed == units && units > ZONE_SHORT_UNITS;
     return zone_address(first);
 }
 
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
-    struct wish wish = {units, units, POPULATE_MOST_UNITS, kind, 0};
+    struct wish wish = {units, units, ZONE_SHORT_UNITS, kind, 0};
 
     return take(&wish, fresh);
 }
@@ -405,7 +403,7 @@ void *zone_take_run(size_t units, unsigned kind, size_t *new_units)
 struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed)
 {
     struct wish wish = {.units = units,
-                        .populate_most = zeroed ? 1 : POPULATE_MOST_UNITS,
+                        .populate_most = zeroed ? 1 : ZONE_SHORT_UNITS,
                         .kind = UNIT_BLOCK,
                         .number = arena | ZONE_ARENA_NUMBER};
     struct zone_fresh fresh;

@@ -201,12 +201,17 @@ static inline void *zone_address(size_t unit)
     return (void *)(zone.base + (unit << UNIT_SHIFT));
 }
 
+/* Of a longer run than 16 KiB the program may never write the end: it gets no memory ahead of need,
+ * and growth for it takes small pages unless the program has credit (habit.h), since a heap of
+ * such blocks may be sparse (EXPERIMENTS.md, "Blocks of which little is written"). */
+enum { ZONE_SHORT_UNITS = (16 * 1024) >> UNIT_SHIFT };
+
 /* Memory that is better got at once than page by page, none where `bytes` is 0, and more of the run
  * that was taken. */
 struct zone_fresh {
     void *start;
     size_t bytes;
-    bool is_long;     /* the run is long, gets none, and holds none */
+    bool is_long;     /* the run is more than short, and holds none */
     size_t new_units; /* so many at its end were never taken before */
 };
 
@@ -215,7 +220,7 @@ struct zone_run {
     char *start;      /* NULL where there is none */
     size_t units;     /* those that were asked for and free ones behind them */
     size_t new_units; /* so many at the end of these nobody had before: they hold zeros */
-    bool is_long;     /* more than 32 KiB that hold no memory: see zone_note_long */
+    bool is_long;     /* more than short, and holds no memory: see zone_note_long */
 };
 
 /* Waits until nobody holds a lock that comes before the zone's; others may have the zone's

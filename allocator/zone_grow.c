@@ -298,7 +298,7 @@ static struct growth plan_huge_growth(size_t units)
     size_t step =
         round_to_huge(zone.soft_end ? zone.soft_start : zone.limit, round_to_increment(units));
     size_t bytes = (step << UNIT_SHIFT) & ~(OS_HUGE_BYTES - 1);
-    size_t credit_bytes = units > ZONE_HUGE_MOST_UNITS ? bytes : 0;
+    size_t credit_bytes = units > ZONE_SHORT_UNITS ? bytes : 0;
 
     /* A step up to the first end of a huge page holds no whole one. */
     if (bytes == 0 || !habit_allows(&zone.habit, credit_bytes, all_bytes() / 2))
@@ -310,7 +310,7 @@ static struct growth plan_growth(size_t units, unsigned kind)
 {
     /* Of the long runs that private heaps grow by nobody learns whether they are written. */
     bool may_be_huge =
-        units <= ZONE_HUGE_MOST_UNITS ||
+        units <= ZONE_SHORT_UNITS ||
         (kind != UNIT_PRIVATE && habit_allows(&zone.habit, OS_HUGE_BYTES, all_bytes() / 2));
 
     if (zone_is_huge() && may_be_huge)

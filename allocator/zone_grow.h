@@ -6,10 +6,6 @@
 
 #include "allocator/zone.h"
 
-/* Growth for longer runs takes small pages unless the program has credit (habit.h): a heap of large
- * blocks may be sparse, and a huge page holds memory for all of it. */
-enum { ZONE_HUGE_MOST_UNITS = 4 };
-
 /* Gets new units from the system, enough for a run of `units` unless somebody else moved the break
  * meanwhile, or waits until another thread got some; false where there are none to be had. */
 bool zone_grow(size_t units, unsigned kind);

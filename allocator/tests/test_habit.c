@@ -164,11 +164,17 @@ static void test_sparse_blocks_do_not(void **state)
     assert_int_equal(grow_to(64 * MIB, LONG_BYTES, false), 0);
 }
 
+static void test_sparse_buffers_do_not(void **state)
+{
+    (void)state;
+    assert_int_equal(grow_to(64 * MIB, 20000, false), 0);
+}
+
 /* Nor do those that got their memory ahead of need, which shows nothing. */
 static void test_populated_runs_prove_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(grow_to(11 * MIB, LONG_BYTES / 2, false), 0);
+    assert_int_equal(grow_to(11 * MIB, 12000, false), 0);
     assert_int_equal(zone.habit.credit_bytes, 0);
 }
 
@@ -512,6 +518,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unmapped_ranges),
         cmocka_unit_test(test_written_blocks_get_huge_pages),
         cmocka_unit_test(test_sparse_blocks_do_not),
+        cmocka_unit_test(test_sparse_buffers_do_not),
         cmocka_unit_test(test_populated_runs_prove_nothing),
         cmocka_unit_test(test_credit_ends),
         cmocka_unit_test(test_ranges_that_are_purged),

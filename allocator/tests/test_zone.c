@@ -39,7 +39,7 @@ static size_t some_units(uint64_t *state)
 static void test_long_runs_are_not_populated(void **state)
 {
     (void)state;
-    enum { BEFORE = 1024, MOST = 8 };
+    enum { BEFORE = 1024 };
     struct zone_fresh fresh;
 
     /* Others who move the break would leave gaps. */
@@ -48,9 +48,9 @@ static void test_long_runs_are_not_populated(void **state)
     /* A small program lies in what the zone begins with. */
     assert_int_equal(zone.owned_units, 32);
     assert_non_null(zone_take_run(BEFORE, UNIT_BLOCK, NULL));
-    assert_non_null(zone_take(MOST + 1, UNIT_BLOCK, &fresh));
+    assert_non_null(zone_take(ZONE_SHORT_UNITS + 1, UNIT_BLOCK, &fresh));
     assert_int_equal(fresh.bytes, 0);
-    void *start = zone_take(MOST, UNIT_BLOCK, &fresh);
+    void *start = zone_take(ZONE_SHORT_UNITS, UNIT_BLOCK, &fresh);
     assert_ptr_equal(fresh.start, start);
     assert_int_equal(fresh.bytes, zone.owned_units >> 6 << UNIT_SHIFT);
 }
