@@ -96,8 +96,10 @@ struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed)
     heap->grown_end = run.units > needed ? end : NULL;
     struct block *block = adopt_units(heap, run.start, end);
     note_fresh(heap, block, run.start, end, run.new_units);
+    /* Where there are others they may wait for the heap's lock. */
     if (run.is_long)
-        zone_note_long(run.start, (size_t)((char *)block + size - run.start));
+        zone_note_long(run.start, (size_t)((char *)block + size - run.start),
+                       !zeroed && os_is_single_threaded() ? block_payload(block) : NULL);
     return block;
 }
 

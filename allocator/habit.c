@@ -32,8 +32,7 @@ static void forget(struct habit *habit)
     __atomic_store_n(&habit->bytes, 0, __ATOMIC_RELAXED);
 }
 
-/* Learns from the last range, and forgets it. */
-static void learn(struct habit *habit)
+void habit_learn(struct habit *habit)
 {
     size_t written;
 
@@ -63,7 +62,7 @@ void habit_note_end(struct habit *habit, const void *start, size_t bytes, size_t
 
     if (end <= first)
         return;
-    learn(habit);
+    habit_learn(habit);
     __atomic_store_n(&habit->end, (const char *)end, __ATOMIC_RELAXED);
     __atomic_store_n(&habit->bytes, end - first, __ATOMIC_RELAXED);
     habit->shown_bytes = shown_bytes < end - first ? shown_bytes : end - first;
@@ -77,7 +76,7 @@ void habit_note(struct habit *habit, const void *start, size_t bytes)
 void habit_look(struct habit *habit, const void *start, size_t bytes)
 {
     if (habit_is_of(habit, start, bytes))
-        learn(habit);
+        habit_learn(habit);
 }
 
 bool habit_allows(struct habit *habit, size_t bytes, size_t most)

@@ -36,6 +36,8 @@ static inline bool habit_is_of(const struct habit *habit, const void *start, siz
     return first < end && (uintptr_t)start < end && first < (uintptr_t)start + bytes;
 }
 
+/* Looks at the last range, and forgets it. */
+void habit_learn(struct habit *habit);
 /* Tells of a range that a program will own and that holds no memory yet, and looks at the one
  * before. */
 void habit_note(struct habit *habit, const void *start, size_t bytes);

@@ -336,7 +336,7 @@ static void *alloc(struct place *place, size_t bytes, size_t align, bool zeroed,
     if (start && zeroed && memory.is_kept)
         memset(start, 0, record.usable - empty);
     if (start && !zeroed && memory.fresh_bytes > 0)
-        zone_note_long(start, memory.fresh_bytes);
+        zone_note_long(start, memory.fresh_bytes, start);
     return start;
 }
 
@@ -546,9 +546,11 @@ RARE void *large_resize(const struct place *place, void *start, size_t bytes)
 {
     size_t usable = os_round_to_page(bytes);
     struct large_set *set;
-    struct large_record *record = lock_object(place, start, &set);
     void *resized = start;
 
+    /* It may move, and another object come to lie there. */
+    zone_look_at_long(start, 1);
+    struct large_record *record = lock_object(place, start, &set);
     if (!record)
         return NULL;
     size_t before = record->usable;

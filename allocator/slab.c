@@ -302,8 +302,8 @@ static void pool_unit(struct slab_set *set, struct slab_pool *pool, size_t unit)
 
 /* Has as many units come to the pool as it wants, from what is free and as long as nobody has to
  * prefault for it.  Drops the zone's lock. */
-static NOINLINE void fill_pool(struct slab_set *set, struct slab_pool *pool, unsigned size_class,
-                               struct zone_fresh *fresh)
+static RARE void fill_pool(struct slab_set *set, struct slab_pool *pool, unsigned size_class,
+                           struct zone_fresh *fresh)
 {
     size_t units[SLAB_POOL_COMING_MOST];
     unsigned wanted = slab_pool_wants(pool), count = 0;

@@ -245,9 +245,11 @@ void *zone_take_run(size_t units, unsigned kind, size_t *new_units);
  * behind the run are free.  Of what is to be zero programs often use little: more than one unit of
  * it gets no memory before it is written. */
 struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed);
-/* Tells of [start, start + bytes), which a program will own and which holds no memory yet. Takes
- * the zone's lock. */
-void zone_note_long(const void *start, size_t bytes);
+/* Tells of [start, start + bytes), which a program will own and which holds no memory yet.  If it
+ * writes such ranges up to 1 MiB from `filled_from` on, which is its own, too, gets memory, but for
+ * the last page, which shows whether it still does; none where that is NULL.  Takes the zone's
+ * lock. */
+void zone_note_long(const void *start, size_t bytes, const void *filled_from);
 /* Tells that memory of [start, start + bytes), which was given to the program, is about to go.
  * Takes the zone's lock. */
 void zone_look_at_long(const void *start, size_t bytes);

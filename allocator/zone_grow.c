@@ -23,6 +23,11 @@ enum { SOFT_SHIFT = 6 };
 #define HUGE_FROM        ((size_t)12 << 20)
 #define HUGE_FROM_SHARED ((size_t)8 << 20) /* where threads meet at the process's page tables */
 
+/* From this size on long ranges are looked at. */
+#define HABIT_FROM ((size_t)1 << 20)
+/* As long as for this much, half a millisecond, a program may wait. */
+#define FILL_MOST ((size_t)1 << 20)
+
 enum {
     /* Places tried for a reserved range of one size before a smaller one is tried. */
     SOFT_TRIES = 8,
@@ -358,14 +363,26 @@ static bool is_looked_at(void)
     return __atomic_add_fetch(&notes, 1, __ATOMIC_RELAXED) % NOTES_PER_LOOK == 0;
 }
 
-void zone_note_long(const void *start, size_t bytes)
+void zone_note_long(const void *start, size_t bytes, const void *filled_from)
 {
+    const size_t page = os_page_bytes();
+    uintptr_t last = (((uintptr_t)start + bytes) & ~(page - 1)) - page;
+    size_t shown = bytes;
+
     /* Another one will do as well; where many get some each look at one holds them up. */
     if ((places_are_crowded() && !is_looked_at()) || !lock_try(&zone.lock))
         return;
-    if (all_bytes() >= huge_from() / 2)
-        habit_note(&zone.habit, start, bytes);
+    if (all_bytes() >= HABIT_FROM) {
+        habit_learn(&zone.habit);
+        if (filled_from && habit_allows(&zone.habit, bytes, all_bytes() / 2))
+            shown = page;
+        habit_note_end(&zone.habit, start, bytes, shown);
+    }
     lock_drop(&zone.lock);
+    uintptr_t first = os_round_to_page((uintptr_t)filled_from);
+    if (shown < bytes && first < last)
+        zone_populate((struct zone_fresh){
+            .start = (void *)first, .bytes = last - first < FILL_MOST ? last - first : FILL_MOST});
 }
 
 void zone_look_at_long(const void *start, size_t bytes)

@@ -170,6 +170,73 @@ static void test_sparse_buffers_do_not(void **state)
     assert_int_equal(grow_to(64 * MIB, 20000, false), 0);
 }
 
+/* The whole pages of an object, and how many of them hold memory. */
+static size_t whole_pages(const char *start, size_t bytes, size_t *resident)
+{
+    uintptr_t first = os_round_to_page((uintptr_t)start);
+    uintptr_t end = ((uintptr_t)start + bytes) & ~(os_page_bytes() - 1);
+
+    assert_true(os_count_resident((void *)first, end - first, resident));
+    return (end - first) / os_page_bytes();
+}
+
+static char *new_block(size_t bytes, bool zeroed)
+{
+    char *block = zeroed ? mem_calloc(1, bytes) : mem_malloc(bytes);
+
+    assert_non_null(block);
+    return block;
+}
+
+/* Long before there are huge pages. */
+static void check_filling(size_t bytes)
+{
+    enum { SHOWN = 4 };
+    size_t resident, pages;
+
+    assert_int_equal(grow_to(2 * MIB, 200, true), 0);
+    for (int i = 0; i < SHOWN; i++)
+        write_pages(new_block(bytes, false), bytes);
+    pages = whole_pages(new_block(bytes, true), bytes, &resident);
+    assert_in_range(resident, 0, 2);
+    /* That one was to be zero, and counts as all that are not written. */
+    for (int i = 0; i < 2 * SHOWN; i++)
+        write_pages(new_block(bytes, false), bytes);
+    pages = whole_pages(new_block(bytes, false), bytes, &resident);
+    assert_in_range(resident, pages - 2, pages);
+    for (int i = 0; i < SHOWN; i++)
+        (void)new_block(bytes, false);
+    (void)whole_pages(new_block(bytes, false), bytes, &resident);
+    assert_in_range(resident, 0, 2);
+}
+
+static void test_written_blocks_are_filled(void **state)
+{
+    (void)state;
+    check_filling(LONG_BYTES);
+}
+
+static void test_written_objects_are_filled(void **state)
+{
+    (void)state;
+    check_filling(200000);
+}
+
+/* An object that grows elsewhere was looked at before. */
+static void test_objects_that_move_are_looked_at(void **state)
+{
+    (void)state;
+    const size_t bytes = 200000;
+
+    assert_int_equal(grow_to(2 * MIB, 200, true), 0);
+    char *object = new_block(bytes, false), *stop = new_block(bytes, false);
+    zone.habit.credit_bytes = 0;
+    write_pages(stop, bytes);
+    assert_non_null(mem_realloc(stop, 20 * bytes));
+    assert_in_range(zone.habit.credit_bytes, 4 * (bytes - os_page_bytes()), 5 * bytes);
+    mem_free(object);
+}
+
 /* Nor do those that got their memory ahead of need, which shows nothing. */
 static void test_populated_runs_prove_nothing(void **state)
 {
@@ -519,6 +586,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_written_blocks_get_huge_pages),
         cmocka_unit_test(test_sparse_blocks_do_not),
         cmocka_unit_test(test_sparse_buffers_do_not),
+        cmocka_unit_test(test_written_blocks_are_filled),
+        cmocka_unit_test(test_written_objects_are_filled),
+        cmocka_unit_test(test_objects_that_move_are_looked_at),
         cmocka_unit_test(test_populated_runs_prove_nothing),
         cmocka_unit_test(test_credit_ends),
         cmocka_unit_test(test_ranges_that_are_purged),
