@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "allocator/block_layout.h"
+#include "allocator/zone_grow.h"
 
 /* Beyond need it grows to so many at a time, 128 KiB: of single units with slabs in between each
  * would lose what no block fits in, half of it for blocks of a page (EXPERIMENTS.md, "Blocks and
@@ -82,6 +83,13 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
     return block;
 }
 
+/* Whether long blocks may get their memory at once: others might wait for the heap's lock
+ * meanwhile, and where there are huge pages each shows whether they are worth it. */
+static bool may_fill(void)
+{
+    return os_is_single_threaded() && !zone_is_huge();
+}
+
 struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed)
 {
     if (heap->is_private)
@@ -96,10 +104,9 @@ struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed)
     heap->grown_end = run.units > needed ? end : NULL;
     struct block *block = adopt_units(heap, run.start, end);
     note_fresh(heap, block, run.start, end, run.new_units);
-    /* Where there are others they may wait for the heap's lock. */
     if (run.is_long)
         zone_note_long(run.start, (size_t)((char *)block + size - run.start),
-                       !zeroed && os_is_single_threaded() ? block_payload(block) : NULL);
+                       !zeroed && may_fill() ? block_payload(block) : NULL);
     return block;
 }
 

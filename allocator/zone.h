@@ -77,6 +77,7 @@ struct zone {
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */
+    unsigned filled;      /* ranges that were, or that were to show the habit instead */
     size_t large_bytes;   /* of large objects; atomic */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
@@ -246,9 +247,9 @@ void *zone_take_run(size_t units, unsigned kind, size_t *new_units);
  * it gets no memory before it is written. */
 struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed);
 /* Tells of [start, start + bytes), which a program will own and which holds no memory yet.  If it
- * writes such ranges up to 1 MiB from `filled_from` on, which is its own, too, gets memory, but for
- * the last page, which shows whether it still does; none where that is NULL.  Takes the zone's
- * lock. */
+ * writes such ranges up to 1 MiB from `filled_from` on, which is its own, too, gets memory at once;
+ * one in five does not, and shows whether it still does.  None does where that is NULL.  Takes the
+ * zone's lock. */
 void zone_note_long(const void *start, size_t bytes, const void *filled_from);
 /* Tells that memory of [start, start + bytes), which was given to the program, is about to go.
  * Takes the zone's lock. */

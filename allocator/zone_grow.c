@@ -354,6 +354,9 @@ bool zone_grow(size_t units, unsigned kind)
     return has_grown;
 }
 
+/* Of ranges that may be filled one in so many is not, and shows whether programs write them. */
+enum { RANGES_PER_LOOK = 5 };
+
 /* One in several. */
 static bool is_looked_at(void)
 {
@@ -365,24 +368,24 @@ static bool is_looked_at(void)
 
 void zone_note_long(const void *start, size_t bytes, const void *filled_from)
 {
-    const size_t page = os_page_bytes();
-    uintptr_t last = (((uintptr_t)start + bytes) & ~(page - 1)) - page;
-    size_t shown = bytes;
+    uintptr_t first = os_round_to_page((uintptr_t)filled_from);
+    uintptr_t end = ((uintptr_t)start + bytes) & ~(os_page_bytes() - 1);
+    bool is_filled = false;
 
     /* Another one will do as well; where many get some each look at one holds them up. */
     if ((places_are_crowded() && !is_looked_at()) || !lock_try(&zone.lock))
         return;
     if (all_bytes() >= HABIT_FROM) {
         habit_learn(&zone.habit);
-        if (filled_from && habit_allows(&zone.habit, bytes, all_bytes() / 2))
-            shown = page;
-        habit_note_end(&zone.habit, start, bytes, shown);
+        is_filled = filled_from && habit_allows(&zone.habit, bytes, all_bytes() / 2) &&
+                    ++zone.filled % RANGES_PER_LOOK != 0;
+        if (!is_filled)
+            habit_note(&zone.habit, start, bytes);
     }
     lock_drop(&zone.lock);
-    uintptr_t first = os_round_to_page((uintptr_t)filled_from);
-    if (shown < bytes && first < last)
+    if (is_filled && first < end)
         zone_populate((struct zone_fresh){
-            .start = (void *)first, .bytes = last - first < FILL_MOST ? last - first : FILL_MOST});
+            .start = (void *)first, .bytes = end - first < FILL_MOST ? end - first : FILL_MOST});
 }
 
 void zone_look_at_long(const void *start, size_t bytes)
