@@ -266,6 +266,9 @@ void *os_break_extend(size_t bytes, size_t align)
     char *end = sbrk(0);
     char *start = NULL;
 
+    /* What is left of a page holds what others wrote there before they moved the break down. */
+    if (align < os_page_bytes())
+        align = os_page_bytes();
     if (end != (char *)-1) {
         size_t padding = (size_t)(-(uintptr_t)end & (align - 1));
         char *old_end = sbrk((intptr_t)(padding + bytes));

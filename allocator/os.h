@@ -97,9 +97,9 @@ void os_fill_huge(void *start, size_t bytes);
  * the first write to it. */
 void os_allow_huge(void *start, size_t bytes);
 
-/* Moves the program break up and returns the start of `bytes` new bytes at a multiple of `align`,
- * or NULL.  Somebody else may have moved the break since the last call: the new bytes need not
- * follow the old ones. */
+/* Moves the program break up and returns the start of `bytes` new bytes, all zero, at a multiple of
+ * `align` and of the page, or NULL.  Somebody else may have moved the break since the last call:
+ * the new bytes need not follow the old ones. */
 void *os_break_extend(size_t bytes, size_t align);
 /* True while no other thread can exist; afterwards false for a while at least. */
 static inline bool os_is_single_threaded(void)
