@@ -56,8 +56,8 @@ struct block_heap {
     /* Blocks in use, by size in units of MEM_ALIGNMENT, and all larger ones. */
     uint32_t used_counts[BLOCK_COUNTED_BYTES / MEM_ALIGNMENT + 2];
     size_t splits, coalesces;
-    /* Of the units that it took last what nobody had before, and no block since.  No block of the
-     * heap lies above. */
+    /* Of the units that it took last what nobody had before, and no block since: the end of the
+     * highest free block, but for its links.  Unless it is empty no block in use lies above. */
     struct block_zeros fresh;
     char *grown_end;        /* the end of the units that it took last, beyond its need; or NULL */
     unsigned lists_visited; /* by block_trim and block_decay so far */
@@ -122,7 +122,7 @@ static inline void block_count(struct block_heap *heap, const struct block *bloc
 
 /* Returns `bytes` at a multiple of `align` (a power of two, at least MEM_ALIGNMENT), or NULL.
  * Without `may_grow` only free blocks are looked at, and the zone is left alone.  Sets *zeros,
- * unless that is NULL, to a range of which the part in the block holds zeros. */
+ * unless that is NULL, to a range of which the part in the payload holds zeros. */
 void *block_alloc_zeros(struct block_heap *heap, size_t bytes, size_t align, bool may_grow,
                         struct block_zeros *zeros);
 

@@ -62,7 +62,8 @@ static inline struct block *block_coalesce(struct block_heap *heap, struct block
     return block;
 }
 
-/* What ends at `end` was given to the program, and behind it lie the links of a free block. */
+/* What ends at `end` was given to the program, or to the zone, and behind it lie the links of a
+ * free block. */
 static inline void block_mark_used(struct block_heap *heap, const void *end)
 {
     uintptr_t unused = (uintptr_t)end + MEM_MIN_BLOCK_SIZE;

@@ -44,20 +44,22 @@ static struct block *adopt_units(struct block_heap *heap, char *start, char *end
  * free block. */
 enum { END_BYTES = 2 * BLOCK_TAG_BYTES };
 
-/* Notes units from `start` to `end`, of which the last `new_units` hold zeros; they are part of the
- * free block that begins at `first`, perhaps together with what is left of the units before. */
-static void note_fresh(struct block_heap *heap, const void *first, char *start, const char *end,
-                       size_t new_units)
+/* Notes what nobody had before of the units of a new run, which are part of the free block `block`.
+ * Its own tag, and what a segment begins with, may lie there: the payload of a block that is cut
+ * from it comes later. */
+static void note_fresh(struct block_heap *heap, const struct block *block,
+                       const struct zone_run *run)
 {
-    uintptr_t zeros = (uintptr_t)end - (new_units << UNIT_SHIFT);
-    char *last = start - END_BYTES;
+    uintptr_t start = (uintptr_t)run->start, end = start + (run->units << UNIT_SHIFT);
+    uintptr_t zeros = end - (run->new_units << UNIT_SHIFT), old_end = start - END_BYTES;
 
-    if (zeros == (uintptr_t)start && heap->fresh.end == (uintptr_t)last &&
-        (const char *)first < last) {
-        memset(last, 0, END_BYTES);
+    /* All of it is new and follows the last one, whose end was free and is part of the block, too.
+     */
+    if (zeros == start && heap->fresh.end == old_end && (uintptr_t)block < old_end) {
+        memset((void *)old_end, 0, END_BYTES);
         zeros = heap->fresh.start;
     }
-    heap->fresh = (struct block_zeros){zeros, (uintptr_t)end - END_BYTES};
+    heap->fresh = (struct block_zeros){zeros, end - END_BYTES};
 }
 
 /* Makes fresh units of a private heap a segment of one free block, in no list. */
@@ -68,8 +70,8 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
 
     if (units < PRIVATE_LEAST_UNITS)
         units = PRIVATE_LEAST_UNITS;
-    size_t new_units;
-    struct block_segment *segment = zone_take_run(units, UNIT_PRIVATE, &new_units);
+    struct zone_run run = zone_take_run(units, UNIT_PRIVATE);
+    struct block_segment *segment = run.start;
     if (!segment)
         return NULL;
     *segment = (struct block_segment){heap->segments, units};
@@ -77,7 +79,7 @@ static struct block *grow_private(struct block_heap *heap, size_t size)
     char *end = (char *)segment + (units << UNIT_SHIFT);
     block_put_end(end);
     struct block *block = block_at(segment, sizeof *segment + BLOCK_TAG_BYTES);
-    note_fresh(heap, block, (char *)segment, end, new_units);
+    note_fresh(heap, block, &run);
     block->tag = (size_t)(end - BLOCK_TAG_BYTES - (char *)block) | BLOCK_TAG_PREVIOUS_USED;
     block_set_previous_used(block_after(block), false);
     return block;
@@ -100,12 +102,12 @@ struct block *block_grow(struct block_heap *heap, size_t size, bool zeroed)
 
     if (!run.start)
         return NULL;
-    char *end = run.start + (run.units << UNIT_SHIFT);
+    char *end = (char *)run.start + (run.units << UNIT_SHIFT);
     heap->grown_end = run.units > needed ? end : NULL;
     struct block *block = adopt_units(heap, run.start, end);
-    note_fresh(heap, block, run.start, end, run.new_units);
+    note_fresh(heap, block, &run);
     if (run.is_long)
-        zone_note_long(run.start, (size_t)((char *)block + size - run.start),
+        zone_note_long(run.start, (size_t)((char *)block + size - (char *)run.start),
                        !zeroed && may_fill() ? block_payload(block) : NULL);
     return block;
 }

@@ -311,7 +311,7 @@ static NOINLINE void *take_zeroed_block(struct heap *heap, size_t bytes, size_t 
     return ptr;
 }
 
-static RARE void *take_any_block(struct heap *heap, size_t bytes, size_t align, bool zeroed)
+static void *take_any_block(struct heap *heap, size_t bytes, size_t align, bool zeroed)
 {
     return zeroed ? take_zeroed_block(heap, bytes, align) : take_block(heap, bytes, align, NULL);
 }
@@ -387,8 +387,7 @@ static NOINLINE void *alloc_block(struct heap *heap, void *held, size_t bytes, b
     void *ptr = held ? held : take_from_nursery(heap, bytes);
     if (ptr)
         return zeroed ? memset(ptr, 0, bytes) : ptr;
-    ptr = zeroed ? take_zeroed_block(heap, bytes, MEM_ALIGNMENT)
-                 : take_block(heap, bytes, MEM_ALIGNMENT, NULL);
+    ptr = take_any_block(heap, bytes, MEM_ALIGNMENT, zeroed);
     return ptr ? ptr : alloc_any(heap, bytes, MEM_ALIGNMENT, zeroed);
 }
 

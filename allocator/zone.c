@@ -198,8 +198,7 @@ static void plan_populate(size_t first, size_t units, size_t taken, struct zone_
         zone.dirty_units++;
         zone.grown_units++;
     }
-    fresh->start = zone_address(first);
-    fresh->bytes = (end - first) << UNIT_SHIFT;
+    *fresh = (struct zone_fresh){zone_address(first), (end - first) << UNIT_SHIFT};
 }
 
 void zone_populate(struct zone_fresh fresh)
@@ -326,26 +325,27 @@ static size_t obtain_run(size_t units, unsigned kind)
     return claim_run(units);
 }
 
-/* What is taken: `units` and, up to `most`, the free units behind them. */
+/* What is taken: `units` and up to `most`, or a part of the zone, of those behind them. */
 struct wish {
     size_t units, most, populate_most;
     unsigned kind;
     uint32_t number;
 };
 
-/* Takes the lowest free run, and sets the wish's units to how many it has. */
-static void *take(struct wish *wish, struct zone_fresh *fresh)
+/* Takes the lowest free run, and leaves *fresh to zone_populate. */
+static struct zone_run take(struct wish wish, struct zone_fresh *fresh)
 {
-    const size_t units = wish->units;
-    size_t end, clean = 0, clean_needed = 0, again = 0;
+    size_t ahead = zone.owned_units >> AHEAD_SHIFT;
+    size_t most = ahead < wish.most ? ahead : wish.most;
+    size_t end, clean = 0, clean_needed = 0, again = 0, unseen = 0;
 
     *fresh = (struct zone_fresh){.bytes = 0};
     /* Before anything is marked that has no owner yet, for it may let go of the lock. */
     settle_debt();
-    size_t first = obtain_run(units, wish->kind);
+    size_t first = obtain_run(wish.units, wish.kind);
     if (first == limit_unit())
-        return NULL;
-    for (end = first + units; end < first + wish->most && end < limit_unit(); end++)
+        return (struct zone_run){.start = NULL};
+    for (end = first + wish.units; end < first + most && end < limit_unit(); end++)
         if (!is_free(end))
             break;
     for (size_t unit = first; unit < end; unit++) {
@@ -353,11 +353,12 @@ static void *take(struct wish *wish, struct zone_fresh *fresh)
             zone.dirty_units--;
         } else {
             clean++;
-            clean_needed += unit < first + units;
+            clean_needed += unit < first + wish.units;
             again += unit < zone.seen_units;
         }
-        zone_set_number(unit, wish->number);
-        __atomic_store_n(&zone.map[unit], (uint8_t)wish->kind, __ATOMIC_RELEASE);
+        unseen += unit >= zone.seen_units;
+        zone_set_number(unit, wish.number);
+        __atomic_store_n(&zone.map[unit], (uint8_t)wish.kind, __ATOMIC_RELEASE);
     }
     zone.free_units -= end - first;
     if (zone.idle_units > zone.dirty_units)
@@ -368,53 +369,49 @@ static void *take(struct wish *wish, struct zone_fresh *fresh)
         zone.purge_debt += clean_needed;
     regret(clean);
     zone.unmissed_units -= again < zone.unmissed_units ? again : zone.unmissed_units;
-    wish->units = end - first;
-    if (zone.seen_units < end) {
-        size_t unseen = end - zone.seen_units;
-        fresh->new_units = unseen < wish->units ? unseen : wish->units;
+    if (zone.seen_units < end)
         zone.seen_units = end;
-    }
-    if (clean_needed == units && units <= wish->populate_most)
-        plan_populate(first, units, end, fresh);
-    fresh->is_long = clean_needed == units && units > ZONE_SHORT_UNITS;
-    return zone_address(first);
+    bool holds_none = clean_needed == wish.units;
+    if (holds_none && wish.units <= wish.populate_most)
+        plan_populate(first, wish.units, end, fresh);
+    return (struct zone_run){.start = zone_address(first),
+                             .units = end - first,
+                             .new_units = unseen,
+                             .is_long = holds_none && wish.units > ZONE_SHORT_UNITS};
 }
 
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh)
 {
-    struct wish wish = {units, units, ZONE_SHORT_UNITS, kind, 0};
+    struct wish wish = {.units = units, .populate_most = ZONE_SHORT_UNITS, .kind = kind};
 
-    return take(&wish, fresh);
+    return take(wish, fresh).start;
 }
 
-void *zone_take_run(size_t units, unsigned kind, size_t *new_units)
+/* Takes a run and gets its memory. */
+static struct zone_run take_and_populate(struct wish wish)
 {
     struct zone_fresh fresh;
 
     lock_take(&zone.lock);
-    void *start = zone_take(units, kind, &fresh);
+    struct zone_run run = take(wish, &fresh);
     lock_drop(&zone.lock);
     zone_populate(fresh);
-    if (new_units)
-        *new_units = fresh.new_units;
-    return start;
+    return run;
+}
+
+struct zone_run zone_take_run(size_t units, unsigned kind)
+{
+    return take_and_populate(
+        (struct wish){.units = units, .populate_most = ZONE_SHORT_UNITS, .kind = kind});
 }
 
 struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed)
 {
-    struct wish wish = {.units = units,
-                        .populate_most = zeroed ? 1 : ZONE_SHORT_UNITS,
-                        .kind = UNIT_BLOCK,
-                        .number = arena | ZONE_ARENA_NUMBER};
-    struct zone_fresh fresh;
-
-    lock_take(&zone.lock);
-    size_t ahead = zone.owned_units >> AHEAD_SHIFT;
-    wish.most = ahead < most ? ahead : most;
-    char *start = take(&wish, &fresh);
-    lock_drop(&zone.lock);
-    zone_populate(fresh);
-    return (struct zone_run){start, wish.units, fresh.new_units, fresh.is_long};
+    return take_and_populate((struct wish){.units = units,
+                                           .most = most,
+                                           .populate_most = zeroed ? 1 : ZONE_SHORT_UNITS,
+                                           .kind = UNIT_BLOCK,
+                                           .number = arena | ZONE_ARENA_NUMBER});
 }
 
 void zone_give(void *start, size_t units)

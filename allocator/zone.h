@@ -77,7 +77,7 @@ struct zone {
     /* Units left to others between the program break and the first reserved range. */
     size_t gap_start, gap_end;
     struct habit habit;   /* what the program does with long runs and large objects */
-    unsigned filled;      /* ranges that were, or that were to show the habit instead */
+    unsigned fillable;    /* long ranges that were filled, or were to show the habit instead */
     size_t large_bytes;   /* of large objects; atomic */
     bool cannot_populate; /* the kernel doesn't know how; not asked again */
     bool break_refused;   /* the program break could not be moved; not asked again */
@@ -207,18 +207,15 @@ static inline void *zone_address(size_t unit)
  * such blocks may be sparse (EXPERIMENTS.md, "Blocks of which little is written"). */
 enum { ZONE_SHORT_UNITS = (16 * 1024) >> UNIT_SHIFT };
 
-/* Memory that is better got at once than page by page, none where `bytes` is 0, and more of the run
- * that was taken. */
+/* Memory that is better got at once than page by page; none where `bytes` is 0. */
 struct zone_fresh {
     void *start;
     size_t bytes;
-    bool is_long;     /* the run is more than short, and holds none */
-    size_t new_units; /* so many at its end were never taken before */
 };
 
-/* A run for the blocks of an arena. */
+/* A run that was taken. */
 struct zone_run {
-    char *start;      /* NULL where there is none */
+    void *start;      /* NULL where there is none */
     size_t units;     /* those that were asked for and free ones behind them */
     size_t new_units; /* so many at the end of these nobody had before: they hold zeros */
     bool is_long;     /* more than short, and holds no memory: see zone_note_long */
@@ -236,20 +233,21 @@ static inline void zone_wait_for(struct lock *lock)
 
 /* Returns the lowest free run of `units` and marks it as `kind`; NULL with nothing changed where
  * the system gives no more.  Where the zone has to grow or purges others may have the lock in
- * between. Leaves
- * *fresh to zone_populate, which may take as long as a hundred other calls and needs no lock. */
+ * between.
+ * Leaves *fresh to zone_populate, which may take as long as a hundred other calls and needs no
+ * lock. */
 void *zone_take(size_t units, unsigned kind, struct zone_fresh *fresh);
 void zone_populate(struct zone_fresh fresh);
-/* Both; takes the zone's lock.  Sets *new_units, unless that is NULL, as a zone_run's. */
-void *zone_take_run(size_t units, unsigned kind, size_t *new_units);
+/* Both; takes the zone's lock. */
+struct zone_run zone_take_run(size_t units, unsigned kind);
 /* The same for the arena of a number, and up to `most` units and 1/64 of the zone, where those
  * behind the run are free.  Of what is to be zero programs often use little: more than one unit of
  * it gets no memory before it is written. */
 struct zone_run zone_take_for_arena(size_t units, size_t most, unsigned arena, bool zeroed);
-/* Tells of [start, start + bytes), which a program will own and which holds no memory yet.  If it
- * writes such ranges up to 1 MiB from `filled_from` on, which is its own, too, gets memory at once;
- * one in five does not, and shows whether it still does.  None does where that is NULL.  Takes the
- * zone's lock. */
+/* Tells of [start, start + bytes), which a program will own and which holds no memory yet.  If the
+ * program writes such ranges up to 1 MiB from `filled_from` on, which is its own, too, gets memory
+ * at once; one in five gets none, and shows whether the program still does.  Where `filled_from` is
+ * NULL none gets any.  Takes the zone's lock. */
 void zone_note_long(const void *start, size_t bytes, const void *filled_from);
 /* Tells that memory of [start, start + bytes), which was given to the program, is about to go.
  * Takes the zone's lock. */

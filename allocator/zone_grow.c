@@ -378,7 +378,7 @@ void zone_note_long(const void *start, size_t bytes, const void *filled_from)
     if (all_bytes() >= HABIT_FROM) {
         habit_learn(&zone.habit);
         is_filled = filled_from && habit_allows(&zone.habit, bytes, all_bytes() / 2) &&
-                    ++zone.filled % RANGES_PER_LOOK != 0;
+                    ++zone.fillable % RANGES_PER_LOOK != 0;
         if (!is_filled)
             habit_note(&zone.habit, start, bytes);
     }

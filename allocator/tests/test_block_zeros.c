@@ -10,7 +10,7 @@ static struct block_heap blocks;
  * its need. */
 static void enlarge_zone(void)
 {
-    assert_non_null(zone_take_run((16 << 20) / UNIT_BYTES, UNIT_PRIVATE, NULL));
+    assert_non_null(zone_take_run((16 << 20) / UNIT_BYTES, UNIT_PRIVATE).start);
 }
 
 /* Allocates a block of `bytes`, checks what is said to be zero in it, returns how much that is in
@@ -68,7 +68,7 @@ static void test_units_that_others_had_are_not(void **state)
     (void)state;
     const size_t units = 8;
     size_t zeros;
-    void *others = zone_take_run(units, UNIT_PRIVATE, NULL);
+    void *others = zone_take_run(units, UNIT_PRIVATE).start;
 
     memset(others, 0xa5, units * UNIT_BYTES);
     lock_take(&zone.lock);
@@ -133,7 +133,7 @@ static void test_random(void **state)
         if (step % 256 == 0) {
             (void)block_trim(&blocks);
             /* Nobody else ever has these: the next growth is new. */
-            (void)zone_take_run(zone.free_units / 2 + 1, UNIT_PRIVATE, NULL);
+            (void)zone_take_run(zone.free_units / 2 + 1, UNIT_PRIVATE).start;
         }
         if (step % 1000 == 0 && *object)
             assert_null(block_verify(&blocks, *object));

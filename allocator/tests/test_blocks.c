@@ -203,9 +203,9 @@ static void test_free_segments_of_one_and_two_units_go(void **state)
     for (size_t units = 1; units <= 2; units++) {
         (void)block_trim(&blocks);
         void *around[2], *lone;
-        around[0] = zone_take_run(1, UNIT_SLAB, NULL);
+        around[0] = zone_take_run(1, UNIT_SLAB).start;
         lone = block_alloc(&blocks, units * UNIT_BYTES - 3 * sizeof(size_t), ALIGNMENT, true);
-        around[1] = zone_take_run(1, UNIT_SLAB, NULL);
+        around[1] = zone_take_run(1, UNIT_SLAB).start;
         (void)block_free(&blocks, lone);
         size_t free_before = zone.free_units;
         assert_true(block_give_some(&blocks));
@@ -248,7 +248,7 @@ static void test_blocks_and_slabs_in_turn(void **state)
     const size_t bytes = 4096;
     (void)block_trim(&blocks);
     /* So that a part of the heap is several units. */
-    void *heap_before = zone_take_run((8 << 20) / UNIT_BYTES, UNIT_PRIVATE, NULL);
+    void *heap_before = zone_take_run((8 << 20) / UNIT_BYTES, UNIT_PRIVATE).start;
     size_t used_before = zone.owned_units - zone.free_units;
 
     for (int i = 0; i < COUNT; i++) {
@@ -258,7 +258,7 @@ static void test_blocks_and_slabs_in_turn(void **state)
             assert_false(block_give_some(&blocks));
         if (zone.dirty_units == 0)
             (void)block_give_some(&blocks);
-        slabs[i] = zone_take_run(1, UNIT_SLAB, NULL);
+        slabs[i] = zone_take_run(1, UNIT_SLAB).start;
     }
     size_t units = zone.owned_units - zone.free_units - used_before - COUNT;
     assert_in_range(units * UNIT_BYTES, COUNT * bytes, COUNT * bytes * 9 / 8);

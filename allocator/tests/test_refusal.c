@@ -46,12 +46,12 @@ static void *fill_zone(void)
 {
     run_thread(do_nothing);
     zone_avoid_break(0);
-    void *pair = zone_take_run(2, UNIT_PRIVATE, NULL);
+    void *pair = zone_take_run(2, UNIT_PRIVATE).start;
     assert_non_null(pair);
     assert_int_equal(zone.owned_units, FIRST_UNITS);
-    assert_non_null(zone_take_run(UNITS - FIRST_UNITS, UNIT_PRIVATE, NULL));
+    assert_non_null(zone_take_run(UNITS - FIRST_UNITS, UNIT_PRIVATE).start);
     while (zone.free_units > 0)
-        assert_non_null(zone_take_run(1, UNIT_PRIVATE, NULL));
+        assert_non_null(zone_take_run(1, UNIT_PRIVATE).start);
     assert_int_equal(zone.owned_units, UNITS);
     return pair;
 }
@@ -79,7 +79,7 @@ static void test_what_is_given_meanwhile_is_taken(void **state)
     (void)state;
     given = fill_zone();
     on_refusal = give_once;
-    assert_ptr_equal(zone_take_run(2, UNIT_PRIVATE, NULL), given);
+    assert_ptr_equal(zone_take_run(2, UNIT_PRIVATE).start, given);
     assert_int_equal(zone.free_units, 0);
 }
 
@@ -93,7 +93,7 @@ static __thread bool is_second;
 static void *be_refused(void *argument)
 {
     is_second = true;
-    assert_null(zone_take_run(1, UNIT_PRIVATE, NULL));
+    assert_null(zone_take_run(1, UNIT_PRIVATE).start);
     return argument;
 }
 
@@ -124,13 +124,13 @@ static void test_what_several_were_refused_is_asked_for_again(void **state)
     assert_int_equal(sem_init(&second_asks, 0, 0), 0);
     assert_int_equal(sem_init(&first_is_done, 0, 0), 0);
     on_refusal = let_first_end_first;
-    assert_null(zone_take_run(1, UNIT_PRIVATE, NULL));
+    assert_null(zone_take_run(1, UNIT_PRIVATE).start);
     assert_true(zone.soft_start > start);
     assert_int_equal(sem_post(&first_is_done), 0);
     assert_int_equal(pthread_join(second, NULL), 0);
     assert_int_equal(zone.soft_start, start);
     on_refusal = NULL;
-    assert_non_null(zone_take_run(1, UNIT_PRIVATE, NULL));
+    assert_non_null(zone_take_run(1, UNIT_PRIVATE).start);
 }
 
 /* --- what others freed in a nursery ----------------------------------------------------------- */
@@ -165,7 +165,7 @@ static void test_what_others_freed_is_found(void **state)
     run_thread(free_given);
     assert_int_equal(nursery->live_bytes, block_size_for(GIVEN));
     while (zone.free_units > 0)
-        assert_non_null(zone_take_run(1, UNIT_PRIVATE, NULL));
+        assert_non_null(zone_take_run(1, UNIT_PRIVATE).start);
     on_refusal = refuse;
     void *ptr = mem_malloc_ts(WANTED);
     on_refusal = NULL;

@@ -44,10 +44,10 @@ static void test_long_runs_are_not_populated(void **state)
 
     /* Others who move the break would leave gaps. */
     zone_avoid_break(0);
-    assert_non_null(zone_take_run(1, UNIT_BLOCK, NULL));
+    assert_non_null(zone_take_run(1, UNIT_BLOCK).start);
     /* A small program lies in what the zone begins with. */
     assert_int_equal(zone.owned_units, 32);
-    assert_non_null(zone_take_run(BEFORE, UNIT_BLOCK, NULL));
+    assert_non_null(zone_take_run(BEFORE, UNIT_BLOCK).start);
     assert_non_null(zone_take(ZONE_SHORT_UNITS + 1, UNIT_BLOCK, &fresh));
     assert_int_equal(fresh.bytes, 0);
     void *start = zone_take(ZONE_SHORT_UNITS, UNIT_BLOCK, &fresh);
@@ -70,7 +70,7 @@ static void test_lowest_run(void **state)
         }
         run->units = some_units(&random);
         size_t expected = lowest_run(run->units);
-        run->start = zone_take_run(run->units, UNIT_BLOCK, NULL);
+        run->start = zone_take_run(run->units, UNIT_BLOCK).start;
         assert_non_null(run->start);
         assert_int_equal(zone_unit(run->start), expected);
     }
@@ -85,7 +85,7 @@ static void test_a_unit_leaves_the_hints_of_longer_runs(void **state)
 
     (void)state;
     for (unsigned i = 0; i < UNITS; i++) {
-        units[i] = zone_take_run(1, UNIT_BLOCK, NULL);
+        units[i] = zone_take_run(1, UNIT_BLOCK).start;
         assert_non_null(units[i]);
     }
     size_t last = zone_unit(units[UNITS - 1]);
@@ -94,7 +94,7 @@ static void test_a_unit_leaves_the_hints_of_longer_runs(void **state)
     assert_true(zone.hints[1] <= zone_unit(units[LOW]));
     for (size_t n = 2; n < ZONE_HINTS; n++)
         assert_true(zone.hints[n] >= last);
-    assert_ptr_equal(zone_take_run(1, UNIT_BLOCK, NULL), units[LOW]);
+    assert_ptr_equal(zone_take_run(1, UNIT_BLOCK).start, units[LOW]);
 }
 
 int main(void)
