@@ -99,18 +99,25 @@ static void widen_bin(struct front *front, unsigned kind)
 static unsigned most_for(const struct front *front, const struct slab_set *set, unsigned kind)
 {
     unsigned size_class = kind - UNIT_SLAB;
+    size_t object_bytes = slab_class_bytes(size_class);
+    size_t slabs_bytes = slab_class_units(set, size_class) << UNIT_SHIFT;
     unsigned least = (unsigned)front_capacities[size_class] << front->pressed[size_class];
-    unsigned shift = os_is_single_threaded() ? FRONT_PART_SHIFT : FRONT_PART_SHIFT_SHARED;
-    size_t part_bytes = slab_class_units(set, size_class) << UNIT_SHIFT >> shift;
-    unsigned most = wide_capacity(kind);
+    unsigned shift = FRONT_PART_SHIFT, most = wide_capacity(kind);
 
+    if (!os_is_single_threaded()) {
+        shift = FRONT_PART_SHIFT_SHARED;
+        if (object_bytes > FRONT_SMALL_BYTES &&
+            least * object_bytes > slabs_bytes >> FRONT_LEAST_PART_SHIFT_SHARED)
+            least /= 2;
+    }
+    size_t part_bytes = slabs_bytes >> shift;
     if (least >= most)
         return most;
-    if (part_bytes <= least * slab_class_bytes(size_class))
+    if (part_bytes <= least * object_bytes)
         return least;
-    if (part_bytes >= most * slab_class_bytes(size_class))
+    if (part_bytes >= most * object_bytes)
         return most;
-    return (uint32_t)part_bytes / (uint32_t)slab_class_bytes(size_class);
+    return (uint32_t)part_bytes / (uint32_t)object_bytes;
 }
 
 /* The slots of a bin's objects, the oldest first. */

@@ -31,13 +31,16 @@ enum {
      * FRONT_MOST_BYTES, half a slab, because what it holds keeps the slabs that it comes from; or
      * 1 / 2^FRONT_PART_SHIFT of what the slabs of its class hold, where several threads run a
      * quarter of that each, if that is more, or as often twice as much as it is pressed
-     * (EXPERIMENTS.md, "What a bin holds" and "A depot"). */
+     * (EXPERIMENTS.md, "What a bin holds" and "A depot").  Where several run, which all hold some,
+     * a bin of larger ones holds half of that at most while it would be more than
+     * 1 / 2^FRONT_LEAST_PART_SHIFT_SHARED of what the slabs of its class hold. */
     FRONT_MOST_OBJECTS = 64,
     FRONT_MOST_SMALL = 256, /* of up to FRONT_SMALL_BYTES */
     FRONT_SMALL_BYTES = 128,
     FRONT_MOST_BYTES = 4096,
     FRONT_PART_SHIFT = 5,
     FRONT_PART_SHIFT_SHARED = 7,
+    FRONT_LEAST_PART_SHIFT_SHARED = 4,
     FRONT_MOST_PRESSED = 4,
     /* Even numbers. */
     FRONT_TURNS = 96,

@@ -27,6 +27,12 @@ static void free_last_first(int count)
     }
 }
 
+static void free_from(int first, int end)
+{
+    for (int i = first; i < end; i++)
+        mem_free(objects[i]);
+}
+
 enum { OTHER_BYTES = 48 };
 
 /* So that the bin of BYTES is idle. */
@@ -34,8 +40,7 @@ static void use_others(void)
 {
     for (int i = 0; i < MANY; i++)
         objects[i] = mem_malloc(OTHER_BYTES);
-    for (int i = 0; i < MANY; i++)
-        mem_free(objects[i]);
+    free_from(0, MANY);
 }
 
 static unsigned narrow_capacity(void)
@@ -66,8 +71,7 @@ static void test_a_bin_of_much_is_wide(void **state)
     allocate(MANY);
     assert_in_range(front->bottoms[kind], FRONT_WIDE_AT, sizeof(struct heap) - 1);
     free_last_first(MANY / 2);
-    for (int i = MANY / 2; i < MANY; i++)
-        mem_free(objects[i]);
+    free_from(MANY / 2, MANY);
     assert_counted(FEW + MANY);
 
     /* Nobody's any more: the bin holds as little as a narrow one, where it lies. */
@@ -210,6 +214,41 @@ static void test_a_bin_that_turns_holds_more(void **state)
     assert_int_equal(front->pressed[kind - UNIT_SLAB], 0);
 }
 
+/* So much that bins hold as much as ever. */
+enum { MUCH = 128 * 1024 / BYTES };
+
+static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;
+
+static void *wait_for_end(void *unused)
+{
+    (void)pthread_mutex_lock(&end);
+    (void)pthread_mutex_unlock(&end);
+    return unused;
+}
+
+/* Where threads may each hold some of a class that has little, each holds less of it. */
+static void test_bins_of_several_threads_hold_less_of_little(void **state)
+{
+    (void)state;
+    enum { LITTLE = 48 * 1024 / BYTES };
+    const struct front *front = &heap_plain.front;
+    pthread_t thread;
+
+    (void)mem_idle();
+    (void)pthread_mutex_lock(&end);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
+    assert_false(os_is_single_threaded());
+    allocate(LITTLE);
+    free_last_first(LITTLE);
+    assert_in_range(front_held(front, kind), 1, narrow_capacity() / 2);
+    allocate(MUCH);
+    free_last_first(FEW);
+    assert_in_range(front_held(front, kind), narrow_capacity() / 2 + 1, narrow_capacity());
+    free_from(FEW, MUCH);
+    (void)pthread_mutex_unlock(&end);
+    (void)pthread_join(thread, NULL);
+}
+
 static pthread_barrier_t is_held;
 
 /* Holds a lock until somebody sleeps for it. */
@@ -241,9 +280,10 @@ static void test_a_pressed_bin_holds_more(void **state)
     mem_free(mem_malloc(BYTES));
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(front->pressed[size_class], 1);
-    allocate(8 * FEW);
-    free_last_first(8 * FEW);
+    allocate(MUCH);
+    free_last_first(4 * FEW);
     assert_in_range(front_held(front, kind), narrow_capacity() + 1, 2 * narrow_capacity());
+    free_from(4 * FEW, MUCH);
 
     use_others();
     assert_int_equal(front->pressed[size_class], 0);
@@ -260,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_repair_finds_the_bins),
         cmocka_unit_test(test_a_bin_that_turns_holds_more),
         /* Last, because there may be a second thread from here on. */
+        cmocka_unit_test(test_bins_of_several_threads_hold_less_of_little),
         cmocka_unit_test(test_a_pressed_bin_holds_more),
     };
 
