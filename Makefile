@@ -4,7 +4,7 @@ CMAKE  := cmake
 MAKEFLAGS += --no-print-directory
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all liballocator.a test bench bench-long bench-ratios bench-sampling valgrind valgrind-bench soak clean help
+.PHONY: all liballocator.a test bench bench-long bench-ratios bench-sampling valgrind valgrind-bench sanitize soak clean help
 
 all: configure
 	@$(CMAKE) --build $(BUILD) --parallel $(JOBS)
@@ -47,6 +47,14 @@ valgrind: all
 valgrind-bench: all
 	@$(CMAKE) --build $(BUILD) --target valgrind-bench
 
+# At fixed addresses: of random ones some of the ranges of 512 GiB that the allocator reserves lie where ThreadSanitizer allows none.
+sanitize:
+	@.ci/ensure-packages build test
+	@for preset in asan tsan; do \
+		$(CMAKE) --preset $$preset && $(CMAKE) --build --preset $$preset --parallel $(JOBS) && \
+		setarch -R ctest --preset $$preset --parallel $(JOBS) --timeout 200 -R '^allocator\.' || exit 1; \
+	done
+
 # Twice as many at a time as there are processors: threads meet otherwise than on an idle machine.
 ROUNDS := 20
 soak:
@@ -68,5 +76,6 @@ help:
 	@echo "make bench-sampling  what the sampling of memory does to the time of the sampled run"
 	@echo "make valgrind        memcheck on the allocator's tests"
 	@echo "make valgrind-bench  memcheck on replays of a short workload"
+	@echo "make sanitize        the allocator's tests with AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer"
 	@echo "make soak            the allocator's tests over and over on a busy machine (ROUNDS=20, a quarter of an hour)"
 	@echo "make clean           remove the build folders"
