@@ -12,6 +12,7 @@
 #include "allocator/heaps.h"
 #include "allocator/large.h"
 #include "allocator/tests/test_process.h"
+#include "allocator/tests/test_second_thread.h"
 #include "allocator/waiting.h"
 
 enum { PROCESSORS = 16, THREADS = 12 };
@@ -81,23 +82,14 @@ static void test_few_begin_together(void **state)
 
 /* --- what goes back --------------------------------------------------------------------------- */
 
-/* There is a second thread, that does nothing. */
-static void *wait_for_the_end(void *unused)
-{
-    (void)pthread_barrier_wait(&barrier);
-    return unused;
-}
-
 static void test_what_is_not_to_stay_goes_at_once(void **state)
 {
     (void)state;
     enum { OBJECTS = 80000, BYTES = 400, STAY = 8 << 20 >> UNIT_SHIFT };
     static void *objects[OBJECTS];
-    pthread_t thread;
 
     be_crowded();
-    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, NULL), 0);
+    pthread_t thread = begin_second_thread();
     for (int i = 0; i < OBJECTS; i++)
         assert_non_null(objects[i] = mem_malloc_ts(BYTES));
     size_t before = zone.owned_units - zone.free_units;
@@ -107,8 +99,7 @@ static void test_what_is_not_to_stay_goes_at_once(void **state)
     }
     assert_in_range(before, 2 * STAY, SIZE_MAX);
     assert_in_range(zone.dirty_units, 0, STAY);
-    (void)pthread_barrier_wait(&barrier);
-    (void)pthread_join(thread, NULL);
+    end_second_thread(thread);
 }
 
 /* What others allocated waits in the depot of those. */
@@ -181,15 +172,13 @@ static void test_an_instance_ends_while_memory_goes(void **state)
     enum { OBJECTS = 5000, BYTES = 1024 };
     static void *objects[OBJECTS];
     void *one;
-    pthread_t thread;
 
     if (IS_THREAD_SANITIZED)
         skip();
     /* The first slab of all is its own. */
     assert_non_null(instance = mem_heap_new());
     assert_non_null(mem_heap_malloc(instance, 1));
-    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, NULL), 0);
+    pthread_t thread = begin_second_thread();
     struct slab_set *set = &first_slab_set;
     unsigned size_class = slab_steps(BYTES) - 1;
     lock_take(&set->classes[size_class].lock);
@@ -205,8 +194,7 @@ static void test_an_instance_ends_while_memory_goes(void **state)
     } while (meanwhile);
     lock_drop(&set->classes[size_class].lock);
     assert_null(slab_verify(set));
-    (void)pthread_barrier_wait(&barrier);
-    (void)pthread_join(thread, NULL);
+    end_second_thread(thread);
 }
 
 /* A set that has to wait for the zone's lock has a pool from then on. */

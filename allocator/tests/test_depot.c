@@ -4,35 +4,10 @@
 
 #include "allocator/depot.h"
 #include "allocator/heap.h"
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_second_thread.h"
 
 enum { OBJECTS = 1000, BYTES = 100 };
 static const unsigned size_class = (BYTES + 15) / 16 - 1;
-
-/* There is a second thread for as long as this is locked. */
-static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;
-
-static void *wait_for_end(void *unused)
-{
-    (void)pthread_mutex_lock(&end);
-    (void)pthread_mutex_unlock(&end);
-    return unused;
-}
-
-static pthread_t begin_second_thread(void)
-{
-    pthread_t thread;
-
-    (void)pthread_mutex_lock(&end);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
-    return thread;
-}
-
-static void end_second_thread(pthread_t thread)
-{
-    (void)pthread_mutex_unlock(&end);
-    (void)pthread_join(thread, NULL);
-}
 
 static unsigned take(void **objects, unsigned count)
 {

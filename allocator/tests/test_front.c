@@ -1,7 +1,7 @@
 /* How many objects the bins of a front hold, and where; this test looks inside the library. */
 #include "allocator/counters.h"
 #include "allocator/heaps.h"
-#include "allocator/tests/test_common.h"
+#include "allocator/tests/test_second_thread.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -217,26 +217,15 @@ static void test_a_bin_that_turns_holds_more(void **state)
 /* So much that bins hold as much as ever. */
 enum { MUCH = 128 * 1024 / BYTES };
 
-static pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;
-
-static void *wait_for_end(void *unused)
-{
-    (void)pthread_mutex_lock(&end);
-    (void)pthread_mutex_unlock(&end);
-    return unused;
-}
-
 /* Where threads may each hold some of a class that has little, each holds less of it. */
 static void test_bins_of_several_threads_hold_less_of_little(void **state)
 {
     (void)state;
     enum { LITTLE = 48 * 1024 / BYTES };
     const struct front *front = &heap_plain.front;
-    pthread_t thread;
 
     (void)mem_idle();
-    (void)pthread_mutex_lock(&end);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
+    pthread_t thread = begin_second_thread();
     assert_false(os_is_single_threaded());
     allocate(LITTLE);
     free_last_first(LITTLE);
@@ -245,8 +234,7 @@ static void test_bins_of_several_threads_hold_less_of_little(void **state)
     free_last_first(FEW);
     assert_in_range(front_held(front, kind), narrow_capacity() / 2 + 1, narrow_capacity());
     free_from(FEW, MUCH);
-    (void)pthread_mutex_unlock(&end);
-    (void)pthread_join(thread, NULL);
+    end_second_thread(thread);
 }
 
 static pthread_barrier_t is_held;

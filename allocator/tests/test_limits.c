@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "allocator/tests/test_process.h"
+#include "allocator/tests/test_second_thread.h"
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
@@ -18,30 +19,6 @@ static void skip_where_memory_is_counted(void)
 }
 
 /* --- what several tests need ---------------------------------------------------------------- */
-
-static pthread_barrier_t thread_end;
-
-static void *wait_for_the_end(void *argument)
-{
-    (void)pthread_barrier_wait(&thread_end);
-    return argument;
-}
-
-/* One that lives until end_second_thread and allocates nothing. */
-static pthread_t start_second_thread(void)
-{
-    pthread_t thread;
-
-    assert_int_equal(pthread_barrier_init(&thread_end, NULL, 2), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_the_end, NULL), 0);
-    return thread;
-}
-
-static void end_second_thread(pthread_t thread)
-{
-    (void)pthread_barrier_wait(&thread_end);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-}
 
 /* Lets the process have so many bytes of addresses; returns the limit before. */
 static struct rlimit limit_addresses(size_t bytes)
@@ -381,7 +358,7 @@ static void test_sparse_heap_beside_the_break(void **state)
     skip_where_memory_is_counted();
     without_huge_pages();
 
-    pthread_t thread = start_second_thread();
+    pthread_t thread = begin_second_thread();
     void *untouched = sbrk(0);
     fill_and_drain(16 * GIB, 80 * 1024, 100 * 1024, shuffle);
     assert_ptr_equal(sbrk(0), untouched);
@@ -477,7 +454,7 @@ static void test_a_limit_that_comes_late(void **state)
     if (IS_SANITIZED)
         skip();
     mem_free_ts(mem_malloc_ts(100));
-    pthread_t thread = start_second_thread();
+    pthread_t thread = begin_second_thread();
     /* More than the program break has: a range of the zone's own. */
     void *more = mem_malloc_ts(100000), *much = mem_malloc_ts(100000),
          *most = mem_malloc_ts(100000);
@@ -521,7 +498,7 @@ static void test_few_addresses_and_threads(void **state)
     (void)state;
     if (IS_SANITIZED)
         skip();
-    pthread_t thread = start_second_thread();
+    pthread_t thread = begin_second_thread();
     exhaust_all_sizes();
     end_second_thread(thread);
 }
