@@ -102,15 +102,13 @@ static unsigned most_for(const struct front *front, const struct slab_set *set, 
     size_t object_bytes = slab_class_bytes(size_class);
     size_t slabs_bytes = slab_class_units(set, size_class) << UNIT_SHIFT;
     unsigned least = (unsigned)front_capacities[size_class] << front->pressed[size_class];
-    unsigned shift = FRONT_PART_SHIFT, most = wide_capacity(kind);
+    unsigned most = wide_capacity(kind);
+    bool is_shared = !os_is_single_threaded();
+    size_t part_bytes = slabs_bytes >> (is_shared ? FRONT_PART_SHIFT_SHARED : FRONT_PART_SHIFT);
 
-    if (!os_is_single_threaded()) {
-        shift = FRONT_PART_SHIFT_SHARED;
-        if (object_bytes > FRONT_SMALL_BYTES &&
-            least * object_bytes > slabs_bytes >> FRONT_LEAST_PART_SHIFT_SHARED)
-            least /= 2;
-    }
-    size_t part_bytes = slabs_bytes >> shift;
+    if (is_shared && object_bytes > FRONT_SMALL_BYTES &&
+        least * object_bytes > slabs_bytes >> FRONT_LEAST_PART_SHIFT_SHARED)
+        least /= 2;
     if (least >= most)
         return most;
     if (part_bytes <= least * object_bytes)
